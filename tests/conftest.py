@@ -1,0 +1,21 @@
+"""Fixtures shared by every test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real data that FACTORY_TEST_DATA names; skips without it, fails without it under CI."""
+    named = os.environ.get("FACTORY_TEST_DATA", "")
+    folder = Path(named)
+    if named and (folder / "data").is_dir():
+        return folder
+    reason = f"real data: FACTORY_TEST_DATA names no folder that holds data/ (it is {named!r})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
