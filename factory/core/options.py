@@ -1,0 +1,44 @@
+"""Run options: how a step is executed. None of them can change a byte of output, none is in a fingerprint."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["Resources"]
+
+
+class Resources(BaseModel):
+    """What one step may use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    workers: Annotated[int, Field(ge=1)] | None = None
+    """Workers (actors, or parallel tasks) of the step; null: one for a model, one per CPU for the rest."""
+    cpus: Annotated[float, Field(gt=0)] = 1.0
+    """CPUs that Ray reserves for one worker; also the cap on the threads of numeric libraries."""
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+    """GPUs that Ray reserves for one worker."""
+    accelerator_type: str | None = None
+    """Ray's name of a GPU kind, e.g. `H100`."""
+    memory_gb: Annotated[float, Field(gt=0)] | None = None
+    """Memory that Ray reserves for one worker, in GiB."""
+    retries: Annotated[int, Field(ge=0)] = 3
+    """Times a shard is tried again after a lost worker, node or busy teacher."""
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    """Wall-clock limit of one teacher request, in seconds."""
+    max_in_flight: Annotated[int, Field(ge=1)] | None = None
+    """Teacher requests under way at once in one worker."""
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
+    """GPUs one vLLM engine spans."""
+    engine_args: dict[str, Any] = Field(default_factory=dict)
+    """More arguments of the vLLM engine that change speed or memory, never the text."""
+    base_url: str | list[str] | None = None
+    """Endpoint, or replicas, of an HTTP teacher."""
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the HTTP teacher's key."""
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Cap on an HTTP teacher's requests."""
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    """Cap on an HTTP teacher's prompt and completion tokens."""

@@ -1,0 +1,91 @@
+"""The typed schema of a row, and the ids that are made of its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+__all__ = [
+    "COMPLETION_COLUMNS",
+    "MESSAGE",
+    "PROBLEM_SCHEMA",
+    "REJECTION_COLUMNS",
+    "VERDICT",
+    "completion_id",
+    "problem_id",
+    "prompt_text",
+    "prompt_texts",
+]
+
+MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+
+PROBLEM_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
+        ("origin", pa.string()),
+        ("domain", pa.string()),
+        ("prompt", pa.list_(MESSAGE)),
+        ("reference", pa.string()),
+        ("tests", pa.string()),
+        ("meta", pa.string()),
+    ]
+)
+"""What `source` gives: `id` is `problem_id`, `origin` is `file:row` (1-based), `meta` is a JSON object."""
+
+COMPLETION_COLUMNS = pa.schema(
+    [
+        ("completion_id", pa.string()),
+        ("teacher", pa.string()),
+        ("sample_index", pa.int32()),
+        ("reasoning_content", pa.string()),
+        ("content", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int32()),
+        ("completion_tokens", pa.int32()),
+    ]
+)
+"""What `sample` adds. `finish_reason` is `stop`, `length` or `error`; token counts are the teacher's own."""
+
+VERDICT = pa.struct(
+    [
+        ("verifier", pa.string()),
+        ("version", pa.string()),
+        ("verdict", pa.string()),
+        ("score", pa.float64()),
+        ("detail", pa.string()),
+        ("seconds", pa.float64()),
+    ]
+)
+
+REJECTION_COLUMNS = pa.schema([("reason", pa.string()), ("evidence", pa.string())])
+"""What a rejected row has besides its own columns: one word, and a JSON object that proves it (or null)."""
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def problem_id(prompt: Sequence[Mapping[str, str]], domain: str) -> str:
+    """128-bit content hash, 32 hex digits: the same prompt in the same domain has the same id everywhere."""
+    return _digest([domain, [[m["role"], m["content"]] for m in prompt]])
+
+
+def completion_id(problem: str, draw: str, sample_index: int) -> str:
+    """128-bit id of the sample_index-th completion of a problem under one draw identity (see `sample`)."""
+    return _digest([problem, draw, sample_index])
+
+
+def prompt_text(prompt: Sequence[Mapping[str, str]]) -> str:
+    """The text of a prompt as filters, dedup and decontamination see it: user turns joined by newlines."""
+    return "\n".join(m["content"] or "" for m in prompt if m["role"] == "user")
+
+
+def prompt_texts(column: pa.ChunkedArray) -> pa.Array:
+    """`prompt_text` of every row of a `prompt` column; a string array of the same length."""
+    return pa.array([prompt_text(p or ()) for p in column.to_pylist()], pa.string())

@@ -1,0 +1,1 @@
+"""Immutable, named, carded dataset versions, and the ways out of the factory."""

@@ -1,0 +1,1 @@
+"""Models that are learned from: one protocol, and the ways to reach them."""
