@@ -18,7 +18,7 @@ def digest(value: Any) -> str:
 
 
 def fingerprint(stage: Stage, *, upstream: str | None) -> str:
-    """Fingerprint of a stage placed behind `upstream`, the fingerprint of the step before (null: the first)."""
+    """Fingerprint of a stage behind `upstream`, the fingerprint of the step before (null: the first)."""
     return digest(
         {"type": stage.type, "version": stage.version, "fields": stage.identity(), "upstream": upstream}
     )

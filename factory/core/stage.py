@@ -39,7 +39,7 @@ class Flow:
     expected: int | None = None
     """Rows that must leave where only the stage can know (adaptive sampling); null: `Stage.fan_out`."""
     spent: Mapping[str, int] | None = None
-    """What the shard cost, for its receipt: `completions_drawn`, `completions_reused`, `completion_tokens`."""
+    """What the shard cost, for its receipt: `completions_drawn`, `completions_reused`, tokens."""
 
 
 @dataclass(frozen=True, slots=True)
