@@ -51,6 +51,8 @@ class Site:
     """Folder for what is costly to make and keyed by content; outlives the run."""
     journal_url: str
     """Folder for what is paid for and must outlive a crash."""
+    run_id: str = ""
+    """Name of the run: workers of one run share it, a later run has another."""
 
 
 Apply = Callable[[pa.Table], Flow]
@@ -102,6 +104,10 @@ class Stage(BaseModel):
     def fan_out(self, batch: pa.Table) -> int:
         """Rows that must leave for this batch, kept and rejected together."""
         return int(batch.num_rows)
+
+    def cost(self, rows: int) -> Mapping[str, int]:
+        """At most what so many rows cost: `completions`, `completion_tokens`. Empty: nothing."""
+        return {}
 
     def apply(self, batch: pa.Table) -> Flow:
         """Runs the stage on one batch. Stages that hold something costly override `open` instead."""

@@ -1,0 +1,143 @@
+"""What runs units: the protocol, and the executor inside this process."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any, Protocol
+
+from factory.core import Apply, Survey
+from factory.engine.steps import Step
+from factory.engine.worker import Done, Failed, Phase, Unit, failed, holds, open_for, run_unit
+
+__all__ = ["Executor", "Holder", "LocalExecutor", "Lost", "Outcome"]
+
+
+class Lost:
+    """A unit whose worker or node died: nobody's fault but the machine's."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+Outcome = Done | Failed | Lost
+
+
+class Executor(Protocol):
+    """Takes units and gives outcomes in the order of their finishing."""
+
+    def room(self, step: Step, phase: Phase) -> int:
+        """How many more units of this step and phase may be submitted now."""
+
+    def submit(self, step: Step, unit: Unit) -> None:
+        """Starts a unit."""
+
+    def wait(self, timeout_s: float) -> list[tuple[Unit, Outcome]]:
+        """Outcomes that came in; empty when none did in time."""
+
+    def close_step(self, step: Step) -> None:
+        """Ends the workers of a sealed step, so that their memory and GPUs are free."""
+
+    def close(self) -> None:
+        """Ends all workers."""
+
+
+class Holder:
+    """One worker of a step: opens the stage at its first unit and holds it open."""
+
+    def __init__(self, step: Step, phase: Phase) -> None:
+        self._step, self._phase = step, phase
+        self._stack = ExitStack()
+        self._opened: Apply | Survey | None = None
+        self._lock = threading.Lock()
+
+    def run(self, unit: Unit) -> Done | Failed:
+        """Runs one unit; safe to call from as many threads as the stage's `concurrency`."""
+        try:
+            with self._lock:
+                if self._opened is None:
+                    self._opened = self._stack.enter_context(open_for(self._step, self._phase))
+        except Exception as error:
+            return failed(self._step, unit, error)
+        return run_unit(self._step, unit, opened=self._opened)
+
+    def close(self) -> None:
+        """Closes what is open."""
+        with self._lock:
+            self._stack.close()
+            self._opened = None
+
+
+class LocalExecutor:
+    """Runs units in threads of this process; same worker code, no Ray."""
+
+    def __init__(self) -> None:
+        self._outcomes: queue.Queue[tuple[Unit, Outcome]] = queue.Queue()
+        self._pools: dict[int, ThreadPoolExecutor] = {}
+        self._holders: dict[tuple[int, Phase], Holder] = {}
+        self._flying: Counter[int] = Counter()
+
+    def _capacity(self, step: Step, phase: Phase) -> int:
+        if holds(step, phase):
+            return step.stage.concurrency
+        return step.site.resources.workers or os.cpu_count() or 1
+
+    def room(self, step: Step, phase: Phase) -> int:
+        """Free threads of the step."""
+        return self._capacity(step, phase) - self._flying[step.index]
+
+    def submit(self, step: Step, unit: Unit) -> None:
+        """Hands the unit to a thread."""
+        pool = self._pools.setdefault(
+            step.index,
+            ThreadPoolExecutor(max_workers=max(self._capacity(step, p) for p in ("apply", "survey"))),
+        )
+        self._flying[step.index] += 1
+        run: Callable[[Unit], Outcome]
+        if holds(step, unit.phase):
+            run = self._holders.setdefault((step.index, unit.phase), Holder(step, unit.phase)).run
+        else:
+
+            def run(unit: Unit) -> Outcome:
+                return run_unit(step, unit, spread=_spread)
+
+        future: Future[Any] = pool.submit(run, unit)
+        future.add_done_callback(lambda f: self._outcomes.put((unit, f.result())))
+
+    def wait(self, timeout_s: float) -> list[tuple[Unit, Outcome]]:
+        """Blocks until one outcome is there, then takes all that are."""
+        found: list[tuple[Unit, Outcome]] = []
+        try:
+            found.append(self._outcomes.get(timeout=timeout_s))
+            while True:
+                found.append(self._outcomes.get_nowait())
+        except queue.Empty:
+            pass
+        for unit, _ in found:
+            self._flying[unit.step] -= 1
+        return found
+
+    def close_step(self, step: Step) -> None:
+        """Closes what the step holds open."""
+        for key in [k for k in self._holders if k[0] == step.index]:
+            self._holders.pop(key).close()
+        pool = self._pools.pop(step.index, None)
+        if pool:
+            pool.shutdown(wait=True)
+
+    def close(self) -> None:
+        """Waits for units under way, then closes everything."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        for holder in self._holders.values():
+            holder.close()
+
+
+def _spread(function: Callable[..., Any], arguments: Any) -> Iterator[Any]:
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        yield from pool.map(lambda a: function(*a), arguments)

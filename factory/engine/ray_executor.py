@@ -1,0 +1,187 @@
+"""The executor on a Ray cluster: tasks for stateless stages, pools of actors for those that hold a model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from factory.core import Resources, WorkspaceError
+from factory.engine.executor import Holder, Lost, Outcome
+from factory.engine.steps import Step
+from factory.engine.worker import Done, Failed, Phase, Unit, holds, run_unit
+
+__all__ = ["RayExecutor", "connect"]
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def connect(address: str | None) -> None:
+    """Joins the cluster at `address`, RAY_ADDRESS or on this machine; starts one where there is none."""
+    if ray.is_initialized():
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "factory"}
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        ray.init(address=address or "auto", **quiet)
+    except ConnectionError as error:
+        if address or os.environ.get("RAY_ADDRESS"):
+            where = address or os.environ["RAY_ADDRESS"]
+            raise WorkspaceError(
+                f"{where}: no Ray cluster answers; start one, or leave --address out"
+            ) from error
+        ray.init(address="local", include_dashboard=False, **quiet)
+
+
+class _Worker(Holder):
+    """A holder that lives in an actor."""
+
+
+class RayExecutor:
+    """Runs units as Ray tasks and actor calls; Ray places and restarts, the receipts make it exactly once."""
+
+    def __init__(self, *, address: str | None = None) -> None:
+        connect(address)
+        self._flying: dict[Any, tuple[Unit, Any]] = {}
+        self._pools: dict[tuple[int, Phase], dict[Any, int]] = {}
+        self._reserved: dict[Any, float] = {}
+        self._cpus = float(ray.cluster_resources().get("CPU", 1.0))
+
+    def _workers(self, step: Step, phase: Phase) -> int:
+        if holds(step, phase):
+            return step.site.resources.workers or 1
+        return step.site.resources.workers or max(2, int(self._cpus)) * 2
+
+    def room(self, step: Step, phase: Phase) -> int:
+        """Free places of the step's pool, or of its share of tasks."""
+        places = self._workers(step, phase)
+        if holds(step, phase):
+            places *= step.stage.concurrency
+        return places - sum(1 for unit, _ in self._flying.values() if unit.step == step.index)
+
+    def submit(self, step: Step, unit: Unit) -> None:
+        """Starts a task, or calls the least busy actor of the step's pool."""
+        if not holds(step, unit.phase):
+            options = _task_options(step.site.resources)
+            ref = ray.remote(_run_task).options(**options).remote(step, unit)
+            self._flying[ref] = (unit, None)
+            return
+        pool = self._pools.setdefault((step.index, unit.phase), {})
+        idle = min(pool, key=lambda a: pool[a], default=None)
+        if idle is None or (pool[idle] > 0 and len(pool) < self._workers(step, unit.phase)):
+            idle = self._start(step, unit.phase)
+            pool[idle] = 0
+        pool[idle] += 1
+        self._flying[idle.run.remote(unit)] = (unit, idle)
+
+    def _start(self, step: Step, phase: Phase) -> Any:
+        """A new actor. The actors' reservations leave one CPU for tasks, or the run would stall."""
+        wanted = step.site.resources.cpus
+        cpus = max(0.0, min(wanted, self._cpus - 1.0 - sum(self._reserved.values())))
+        options = _task_options(step.site.resources) | {
+            "num_cpus": round(cpus, 3),
+            "max_concurrency": step.stage.concurrency + 1,
+            "max_restarts": 0,
+        }
+        actor = ray.remote(_Worker).options(**options).remote(step, phase)
+        self._reserved[actor] = cpus
+        return actor
+
+    def wait(self, timeout_s: float) -> list[tuple[Unit, Outcome]]:
+        """Outcomes in finish order."""
+        if not self._flying:
+            return []
+        ready, _ = ray.wait(list(self._flying), num_returns=1, timeout=timeout_s)
+        if ready:
+            more, _ = ray.wait(list(self._flying), num_returns=len(self._flying), timeout=0)
+            ready = list({*ready, *more})
+        found = []
+        for ref in ready:
+            unit, actor = self._flying.pop(ref)
+            outcome = _outcome(ref)
+            self._release(unit, actor, outcome)
+            found.append((unit, outcome))
+        return found
+
+    def _release(self, unit: Unit, actor: Any, outcome: Outcome) -> None:
+        pool = self._pools.get((unit.step, unit.phase), {})
+        if actor is None or actor not in pool:
+            return
+        pool[actor] -= 1
+        if isinstance(outcome, Lost):
+            del pool[actor]
+            del self._reserved[actor]
+            ray.kill(actor)
+
+    def close_step(self, step: Step) -> None:
+        """Ends the actors of a sealed step."""
+        for key in [k for k in self._pools if k[0] == step.index]:
+            for actor in self._pools.pop(key):
+                del self._reserved[actor]
+                _end(actor)
+
+    def close(self) -> None:
+        """Ends all actors; the cluster stays as it was found."""
+        for ref, (_, actor) in self._flying.items():
+            if actor is None:
+                ray.cancel(ref, force=True)
+        for pool in self._pools.values():
+            for actor in pool:
+                _end(actor)
+        ray.shutdown()
+
+
+def _end(actor: Any) -> None:
+    try:
+        ray.get(actor.close.remote(), timeout=30)
+    except RayError:
+        logging.getLogger(__name__).debug("an actor did not close in time", exc_info=True)
+    ray.kill(actor)
+
+
+def _outcome(ref: Any) -> Outcome:
+    try:
+        result: Done | Failed = ray.get(ref)
+    except RayTaskError as error:
+        return Failed("StageError", f"{type(error.cause).__name__}: {error.cause}", str(error))
+    except RayActorError as error:
+        return Lost(f"a worker died: {str(error).splitlines()[0]}")
+    except RayError as error:
+        return Lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+    return result
+
+
+def _task_options(resources: Resources) -> dict[str, Any]:
+    threads = str(max(1, int(resources.cpus)))
+    return {
+        "num_cpus": resources.cpus,
+        "num_gpus": resources.gpus,
+        "memory": None if resources.memory_gb is None else int(resources.memory_gb * 2**30),
+        "accelerator_type": resources.accelerator_type,
+        "runtime_env": {"env_vars": dict.fromkeys(_THREAD_VARIABLES, threads)},
+    }
+
+
+def _run_task(step: Step, unit: Unit) -> Done | Failed:
+    return run_unit(step, unit, spread=_spread)
+
+
+def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    return function(*arguments)
+
+
+def _spread(function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Runs the calls as tasks of the cluster, at most a few per CPU pending; results in order."""
+    task = ray.remote(_call).options(num_cpus=0.5)
+    window = max(4, 2 * int(ray.cluster_resources().get("CPU", 1)))
+    pending: list[Any] = []
+    for given in arguments:
+        pending.append(task.remote(function, given))
+        if len(pending) >= window:
+            yield ray.get(pending.pop(0))
+    while pending:
+        yield ray.get(pending.pop(0))

@@ -1,0 +1,134 @@
+"""The run: units out, outcomes in, until every step is sealed. Running the same again resumes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from factory.core import FactoryError, StageError
+from factory.engine.executor import Executor, LocalExecutor, Lost, Outcome
+from factory.engine.lease import lease
+from factory.engine.progress import Board, snapshot
+from factory.engine.schedule import Schedule
+from factory.engine.steps import Step
+from factory.engine.store import join, write_json
+from factory.engine.worker import Failed, Unit
+
+__all__ = ["RunRecord", "run"]
+
+RECORD_EVERY_S = 5.0
+RETRIED = frozenset({"Busy", "SandboxError"})
+"""Failures that are the machine's fault: the unit is tried again."""
+
+
+@dataclass
+class RunRecord:
+    """What `runs/<time>.json` holds; rewritten while the run goes on."""
+
+    root: str
+    run_id: str
+    steps: Sequence[Step]
+
+    def write(self, status: str, schedule: Schedule | None, *, error: str | None = None) -> None:
+        """Writes the record; status is running, ok, failed or interrupted."""
+        progress = snapshot(schedule) if schedule else [{} for _ in self.steps]
+        record = {
+            "run": self.run_id,
+            "status": status,
+            "error": error,
+            "host": platform.node(),
+            "pid": os.getpid(),
+            "updated": datetime.now(UTC).isoformat(timespec="seconds"),
+            "steps": [s.describe() | {"progress": p} for s, p in zip(self.steps, progress, strict=True)],
+        }
+        write_json(join(self.root, "runs", f"{self.run_id}.json"), record)
+
+
+def run(
+    steps: Sequence[Step],
+    *,
+    root: str,
+    run_id: str,
+    local: bool = False,
+    address: str | None = None,
+    quiet: bool = False,
+) -> list[dict[str, Any]]:
+    """Runs what is not done and gives every step's manifest, in order.
+
+    A second run on the same folder is refused while the first is alive. Ctrl-C and errors leave all finished
+    shards in place.
+    """
+    with lease(root):
+        schedule = Schedule(steps)
+        record = RunRecord(root, run_id, steps)
+        if not schedule.finished:
+            _work(schedule, record, local=local, address=address, quiet=quiet)
+        record.write("ok", schedule)
+    return [s.manifest for s in schedule.states if s.manifest]
+
+
+def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | None, quiet: bool) -> None:
+    for state in schedule.states[schedule.first :]:
+        state.step.announce()
+    record.write("running", schedule)
+    executor = _executor(local=local, address=address)
+    try:
+        with Board(record.steps[0].folder.rsplit("/", 3)[-3], quiet=quiet) as board:
+            _loop(schedule, executor, board, record)
+    except KeyboardInterrupt:
+        record.write("interrupted", schedule)
+        raise
+    except FactoryError as error:
+        record.write("failed", schedule, error=str(error))
+        raise
+    finally:
+        executor.close()
+
+
+def _executor(*, local: bool, address: str | None) -> Executor:
+    if local:
+        return LocalExecutor()
+    from factory.engine.ray_executor import RayExecutor
+
+    return RayExecutor(address=address)
+
+
+def _loop(schedule: Schedule, executor: Executor, board: Board, record: RunRecord) -> None:
+    schedule.seal_finished()
+    written = time.monotonic()
+    closed = {s.step.index for s in schedule.states if s.manifest}
+    while not schedule.finished:
+        for unit in schedule.ready(executor.room):
+            executor.submit(schedule.states[unit.step].step, unit)
+        for unit, outcome in executor.wait(0.5):
+            _settle(schedule, executor, unit, outcome)
+        for state in schedule.states:
+            if state.manifest and state.step.index not in closed:
+                closed.add(state.step.index)
+                executor.close_step(state.step)
+        board.show(schedule)
+        if time.monotonic() - written > RECORD_EVERY_S:
+            record.write("running", schedule)
+            written = time.monotonic()
+
+
+def _settle(schedule: Schedule, executor: Executor, unit: Unit, outcome: Outcome) -> None:
+    step = schedule.states[unit.step].step
+    if isinstance(outcome, Lost) or (isinstance(outcome, Failed) and outcome.kind in RETRIED):
+        why = outcome.why if isinstance(outcome, Lost) else outcome.message
+        if unit.attempt > step.site.resources.retries:
+            raise StageError(
+                f"{step.label}, shard {unit.shard}: given up after {unit.attempt} attempts: {why}"
+            )
+        executor.submit(step, replace(unit, attempt=unit.attempt + 1))
+        return
+    if isinstance(outcome, Failed):
+        error = outcome.error()
+        error.add_note(outcome.trace)
+        raise error
+    schedule.landed(unit, outcome.receipts)

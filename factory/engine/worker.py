@@ -1,0 +1,242 @@
+"""One unit of work: a shard through a step, with the law of conservation checked and a receipt at the end."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from factory.core import (
+    Apply,
+    FactoryError,
+    Flow,
+    GlobalStage,
+    RowsLost,
+    SourceStage,
+    Split,
+    Spread,
+    Stage,
+    StageError,
+    Survey,
+)
+from factory.core import errors as error_classes
+from factory.engine.steps import Step, part_name
+from factory.engine.store import join, read_table, write_json, write_table
+
+__all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "open_for", "run_unit"]
+
+Phase = Literal["read", "apply", "survey", "decide", "settle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is submitted, retried and receipted: one phase of a step over one shard (or split)."""
+
+    step: int
+    phase: Phase
+    shard: int = 0
+    split: Split | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A unit that succeeded, with the receipts it wrote."""
+
+    receipts: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A unit that raised. Travels between processes as plain text, so that nothing fails to unpickle."""
+
+    kind: str
+    message: str
+    trace: str
+
+    def error(self) -> FactoryError:
+        """The same error in this process."""
+        cls = getattr(error_classes, self.kind, StageError)
+        return cls(self.message)
+
+
+def holds(step: Step, phase: Phase) -> bool:
+    """Whether the stage keeps something costly open in this phase, so that it wants workers of its own."""
+    cls = type(step.stage)
+    if phase == "apply":
+        return cls.open is not Stage.open
+    if phase == "survey" and issubclass(cls, GlobalStage):
+        return cls.open_survey is not GlobalStage.open_survey
+    return False
+
+
+def open_for(step: Step, phase: Phase) -> AbstractContextManager[Apply | Survey]:
+    """What the stage holds open while units of this phase pass."""
+    if phase == "survey":
+        return _global(step).open_survey(step.site)
+    return step.stage.open(step.site)
+
+
+def failed(step: Step, unit: Unit, error: BaseException) -> Failed:
+    """The error of a unit as text, with step and shard named."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, FactoryError):
+        text = str(error)
+        if not text.startswith("step "):
+            text = f"{step.label}, shard {unit.shard}: {text}"
+        return Failed(type(error).__name__, text, trace)
+    return Failed("StageError", f"{step.label}, shard {unit.shard}: {type(error).__name__}: {error}", trace)
+
+
+def run_unit(
+    step: Step, unit: Unit, *, opened: Apply | Survey | None = None, spread: Spread | None = None
+) -> Done | Failed:
+    """Runs one unit; never raises for what a stage does.
+
+    `opened` is the callable that the stage's `open` (or `open_survey`) gave, where the stage holds something;
+    `spread` is wanted by `decide` alone.
+    """
+    try:
+        return Done(tuple(_PHASES[unit.phase](step, unit, opened, spread)))
+    except Exception as error:
+        return failed(step, unit, error)
+
+
+def _read(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
+    if not isinstance(step.stage, SourceStage) or unit.split is None:
+        raise StageError(f"{step.label}: not a source")
+    receipts = []
+    started = time.monotonic()
+    shard = unit.split.first_shard
+    for flow in step.stage.read(unit.split):
+        rows = flow.kept.num_rows + flow.rejected.num_rows if flow.expected is None else flow.expected
+        receipts.append(_commit(step, unit, shard, flow, rows_in=rows, started=started))
+        shard, started = shard + 1, time.monotonic()
+    if len(receipts) != unit.split.shards:
+        raise RowsLost(
+            f"{step.label}: {unit.split.shards} shards were promised from shard {unit.split.first_shard} on, "
+            f"{len(receipts)} came; an input changed while it was read; run again"
+        )
+    return receipts
+
+
+def _apply(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
+    started = time.monotonic()
+    batch = _input(step, unit.shard)
+    flow = (opened or step.stage.apply)(batch)
+    return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
+
+
+def _survey(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
+    stage = _global(step)
+    seen = (opened or stage.survey)(_input(step, unit.shard))
+    write_table(step.survey_url(unit.shard), seen)
+    return []
+
+
+def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
+    surveys = [read_table(step.survey_url(s)) for s in sorted(step.surveys_done())]
+    decision = _global(step).decide(surveys, site=step.site, spread=spread or _in_process)
+    write_table(step.decision_url, decision)
+    return []
+
+
+def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
+    started = time.monotonic()
+    batch = _input(step, unit.shard)
+    decision = read_table(step.decision_url)
+    part = decision.filter(pa.compute.equal(decision["shard"], unit.shard))
+    flow = _global(step).settle(batch, part)
+    return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
+
+
+_PHASES: dict[Phase, Callable[..., list[dict[str, Any]]]] = {
+    "read": _read,
+    "apply": _apply,
+    "survey": _survey,
+    "decide": _decide,
+    "settle": _settle,
+}
+
+
+def _in_process(function: Callable[..., Any], arguments: Any) -> Any:
+    return (function(*a) for a in arguments)
+
+
+def _global(step: Step) -> GlobalStage:
+    if not isinstance(step.stage, GlobalStage):
+        raise StageError(f"{step.label}: not a global stage")
+    return step.stage
+
+
+def _input(step: Step, shard: int) -> pa.Table:
+    return read_table(join(step.input_folder or "", "shards", part_name(shard)))
+
+
+def _commit(
+    step: Step,
+    unit: Unit,
+    shard: int,
+    flow: Flow,
+    *,
+    rows_in: int,
+    started: float,
+    batch: pa.Table | None = None,
+) -> dict[str, Any]:
+    """Checks conservation, writes both files, then the receipt."""
+    expected = flow.expected
+    if expected is None:
+        expected = rows_in if batch is None else step.stage.fan_out(batch)
+    kept = conform(flow.kept, step.schema, where=step.label)
+    rejected = conform(flow.rejected, step.rejected_schema, where=step.label)
+    if kept.num_rows + rejected.num_rows != expected:
+        raise RowsLost(
+            f"{step.label}, shard {shard}: {expected} rows must leave, {kept.num_rows} kept and "
+            f"{rejected.num_rows} rejected did; the stage '{step.stage.type}' loses or doubles rows"
+        )
+    reasons = Counter(rejected["reason"].to_pylist())
+    if None in reasons:
+        raise RowsLost(f"{step.label}, shard {shard}: {reasons[None]} rejected rows have no reason")
+    receipt = {
+        "shard": shard,
+        "rows_in": rows_in,
+        "rows_expected": expected,
+        "kept": _written(write_table(step.kept_url(shard), kept)),
+        "rejected": _written(write_table(step.rejected_url(shard), rejected)),
+        "reasons": dict(sorted(reasons.items())),
+        "spent": dict(flow.spent or {}),
+        "seconds": round(time.monotonic() - started, 4),
+        "attempt": unit.attempt,
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    write_json(step.receipt_url(shard), receipt)
+    return receipt
+
+
+def _written(file: Any) -> dict[str, Any]:
+    return {"rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def conform(table: pa.Table, schema: pa.Schema, *, where: str) -> pa.Table:
+    """The table in the schema's order and types; columns it lacks are null, columns too many are an error."""
+    extra = set(table.column_names) - set(schema.names)
+    if extra:
+        raise StageError(f"{where}: gave columns that it does not declare: {sorted(extra)}")
+    columns = [
+        table[field.name].cast(field.type)
+        if field.name in table.column_names
+        else pa.nulls(table.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema.remove_metadata())
