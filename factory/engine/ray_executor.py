@@ -20,10 +20,13 @@ __all__ = ["RayExecutor", "connect"]
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def connect(address: str | None) -> None:
-    """Joins the cluster at `address`, RAY_ADDRESS or on this machine; starts one where there is none."""
+def connect(address: str | None) -> bool:
+    """Joins the cluster at `address`, RAY_ADDRESS or on this machine; starts one where there is none.
+
+    False when this process was connected already: whoever connected also disconnects.
+    """
     if ray.is_initialized():
-        return
+        return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "factory"}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -35,6 +38,7 @@ def connect(address: str | None) -> None:
                 f"{where}: no Ray cluster answers; start one, or leave --address out"
             ) from error
         ray.init(address="local", include_dashboard=False, **quiet)
+    return True
 
 
 class _Worker(Holder):
@@ -45,7 +49,7 @@ class RayExecutor:
     """Runs units as Ray tasks and actor calls; Ray places and restarts, the receipts make it exactly once."""
 
     def __init__(self, *, address: str | None = None) -> None:
-        connect(address)
+        self._connected = connect(address)
         self._flying: dict[Any, tuple[Unit, Any]] = {}
         self._pools: dict[tuple[int, Phase], dict[Any, int]] = {}
         self._reserved: dict[Any, float] = {}
@@ -132,7 +136,8 @@ class RayExecutor:
         for pool in self._pools.values():
             for actor in pool:
                 _end(actor)
-        ray.shutdown()
+        if self._connected:
+            ray.shutdown()
 
 
 def _end(actor: Any) -> None:

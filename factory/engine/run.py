@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -44,7 +44,10 @@ class RunRecord:
             "host": platform.node(),
             "pid": os.getpid(),
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
-            "steps": [s.describe() | {"progress": p} for s, p in zip(self.steps, progress, strict=True)],
+            "steps": [
+                s.describe() | {"folder": s.folder.rsplit("/", 1)[-1], "progress": p}
+                for s, p in zip(self.steps, progress, strict=True)
+            ],
         }
         write_json(join(self.root, "runs", f"{self.run_id}.json"), record)
 
@@ -57,19 +60,23 @@ def run(
     local: bool = False,
     address: str | None = None,
     quiet: bool = False,
+    then: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Runs what is not done and gives every step's manifest, in order.
 
-    A second run on the same folder is refused while the first is alive. Ctrl-C and errors leave all finished
-    shards in place.
+    A second run on the same folder is refused while the first is alive; `then` is called with the manifests
+    while the folder is still held. Ctrl-C and errors leave all finished shards in place.
     """
     with lease(root):
         schedule = Schedule(steps)
         record = RunRecord(root, run_id, steps)
         if not schedule.finished:
             _work(schedule, record, local=local, address=address, quiet=quiet)
+        manifests = [s.manifest or {} for s in schedule.states]
+        if then:
+            then(manifests)
         record.write("ok", schedule)
-    return [s.manifest for s in schedule.states if s.manifest]
+    return manifests
 
 
 def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | None, quiet: bool) -> None:

@@ -1,0 +1,29 @@
+"""The union of all stages. A new stage is one new file and one line here."""
+
+from __future__ import annotations
+
+from typing import Annotated, get_args
+
+from pydantic import Field
+
+from factory.core import Stage
+from factory.stages.clean import Clean
+from factory.stages.dedup_exact import DedupExact
+from factory.stages.difficulty import Difficulty
+from factory.stages.length import Length
+from factory.stages.pass_rate import PassRate
+from factory.stages.sample import Sample
+from factory.stages.select import Select
+from factory.stages.source import Source
+
+__all__ = ["STAGES", "AnyStage"]
+
+AnyStage = Annotated[
+    Source | Clean | DedupExact | Sample | Difficulty | PassRate | Length | Select,
+    Field(discriminator="type"),
+]
+
+STAGES: dict[str, type[Stage]] = {
+    cls.model_fields["type"].default: cls for cls in get_args(get_args(AnyStage)[0])
+}
+"""Stage classes by the name they have in a pipeline file."""

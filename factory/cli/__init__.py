@@ -1,0 +1,61 @@
+"""The command line. Exit codes: 0 done, 1 wrong data or a failed run, 2 wrong pipeline, 130 interrupted."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+from click.exceptions import ClickException
+from click.exceptions import Exit as ClickExit
+
+from factory.cli import looking, outgoing, running, tools
+from factory.core import FactoryError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="factory",
+    help="One pipeline file in, one trusted reasoning dataset out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _module in (running, looking, tools, outgoing):
+    _module.register(app)
+
+
+def main() -> None:
+    """Runs the command line and exits; an error is one line unless `--debug` is given."""
+    debug = "--debug" in sys.argv
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        result = app(arguments, standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        print("interrupted; run the same command again to resume", file=sys.stderr)
+        sys.exit(130)
+    except FactoryError as error:
+        _report(str(error), debug=debug)
+        sys.exit(error.exit_code)
+    except ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ClickExit as error:
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        _report(
+            f"a fault of the factory itself: {type(error).__name__}: {error}; --debug shows where",
+            debug=debug,
+        )
+        sys.exit(1)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _report(text: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {' '.join(text.split())}", file=sys.stderr)

@@ -1,0 +1,71 @@
+"""A pipeline file, its workspace and its steps, as every verb needs them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from factory.core import PipelineError
+from factory.core.paths import is_url
+from factory.engine.steps import Step, make_steps
+from factory.engine.store import join
+from factory.pipeline import Pipeline, load_pipeline
+from factory.release.spec import FinishedStep
+
+__all__ = ["Session", "open_session", "pipeline_root"]
+
+DEFAULT_WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One pipeline in one workspace."""
+
+    path: str
+    text: str
+    pipeline: Pipeline
+    workspace: str
+    root: str
+    run_id: str
+    steps: Sequence[Step]
+
+    def finished(self, manifests: Sequence[dict[str, Any]]) -> list[FinishedStep]:
+        """The steps as a release wants them."""
+        return [FinishedStep(folder=s.folder, manifest=m) for s, m in zip(self.steps, manifests, strict=True)]
+
+
+def _workspace(named: str | None) -> str:
+    place = named or os.environ.get("FACTORY_WORKSPACE") or DEFAULT_WORKSPACE
+    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))
+
+
+def pipeline_root(path: str, *, workspace: str | None) -> str:
+    """The pipeline's folder in the workspace, whatever settings its runs had."""
+    return join(_workspace(workspace), load_pipeline(path).pipeline)
+
+
+def open_session(path: str, *, workspace: str | None, changes: Sequence[str] = ()) -> Session:
+    """Loads and checks the pipeline and places its steps. Reads input digests; writes nothing."""
+    pipeline = load_pipeline(path, changes=changes)
+    place = _workspace(workspace)
+    root = join(place, pipeline.pipeline)
+    run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    try:
+        steps = make_steps(
+            pipeline.stages, resources=pipeline.resources, root=root, workspace=place, run_id=run_id
+        )
+    except ValueError as error:
+        raise PipelineError(f"{path}: {error}") from error
+    return Session(
+        path=path,
+        text=Path(path).read_text(encoding="utf-8"),
+        pipeline=pipeline,
+        workspace=place,
+        root=root,
+        run_id=run_id,
+        steps=steps,
+    )

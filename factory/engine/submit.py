@@ -1,0 +1,57 @@
+"""Handing a command to a Ray cluster as a job, and following what it prints."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+
+from factory.core import FactoryError, PipelineError, WorkspaceError
+
+__all__ = ["EXCLUDED", "submit"]
+
+EXCLUDED = ("/.venv/", "/.git/", "/workspace/", "**/__pycache__/", "/.mypy_cache/", "/.ruff_cache/", "/dist/")
+"""Left out of the working folder that goes up to the cluster."""
+
+
+def submit(
+    entrypoint: str,
+    *,
+    address: str,
+    working_dir: str,
+    env: Mapping[str, str],
+    follow: bool,
+    excludes: Sequence[str] = EXCLUDED,
+) -> str:
+    """Submits a job to the dashboard at `address` (`http://head:8265`) and gives its id.
+
+    With `follow` it prints the job's output until it ends, and raises FactoryError when it did not succeed.
+    """
+    try:
+        from ray.job_submission import JobStatus, JobSubmissionClient
+    except ImportError as error:
+        raise PipelineError("submitting needs ray[default]; install the extra 'cluster'") from error
+    try:
+        client = JobSubmissionClient(address)
+        job = client.submit_job(
+            entrypoint=entrypoint,
+            runtime_env={"working_dir": working_dir, "excludes": list(excludes), "env_vars": dict(env)},
+        )
+    except (ConnectionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WorkspaceError(
+            f"{address}: no Ray head takes jobs there ({reason}); `ray start --head` starts one"
+        ) from error
+    if not follow:
+        return str(job)
+
+    async def tail() -> None:
+        async for lines in client.tail_job_logs(job):
+            sys.stdout.write(lines)
+            sys.stdout.flush()
+
+    asyncio.run(tail())
+    status = client.get_job_status(job)
+    if status != JobStatus.SUCCEEDED:
+        raise FactoryError(f"job {job}: {status}; its log is above, and behind `ray job logs {job}`")
+    return str(job)
