@@ -204,7 +204,7 @@ def _without_tags(location: Sequence[Any], content: Any) -> list[Any]:
         last = position == len(location) - 1
         if isinstance(here, dict) and part not in here and not last:
             continue
-        if isinstance(here, (str, int, float)) and not last:
+        if not isinstance(here, dict) and isinstance(part, str):
             continue
         keys.append(part)
         try:
