@@ -109,9 +109,10 @@ def set_up(venv: Venv, *, stack: str, models: bool) -> None:
     if not packages_there:
         _make_venv(venv)
         _install(venv, stack=stack)
-        _write_stamp(venv, wanted)
+        done |= wanted
+        _write_stamp(venv, done)
     if not models_there:
-        _write_stamp(venv, wanted | _build_models(venv))
+        _write_stamp(venv, done | _build_models(venv))
     print(f"setup: done in {time.monotonic() - started:.0f} s")
 
 

@@ -226,6 +226,9 @@ def _convert(gguf: Path, out: Path) -> None:
     plain.tie_weights()
     plain.save_pretrained(out)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out)
+    # The weights are written for their owner alone; a home that several users share must be readable.
+    for file in out.iterdir():
+        file.chmod(0o644)
 
 
 def _card(name: str, wheels: GgufWheels) -> str:
