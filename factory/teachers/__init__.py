@@ -1,1 +1,41 @@
-"""Models that are learned from: one protocol, and the ways to reach them."""
+"""Those who are learned from: a model in this process, an endpoint, or completions that exist already."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from factory.teachers.base import (
+    BudgetSpent,
+    Completion,
+    LiveTeacher,
+    Request,
+    Sampling,
+    Teacher,
+    TeacherDown,
+    request_seed,
+    split_reasoning,
+)
+from factory.teachers.journal import Journal
+from factory.teachers.replay import Replay
+from factory.teachers.sampler import Drawn, Sampler
+from factory.teachers.vllm import Vllm
+
+__all__ = [
+    "AnyTeacher",
+    "BudgetSpent",
+    "Completion",
+    "Drawn",
+    "Journal",
+    "LiveTeacher",
+    "Replay",
+    "Request",
+    "Sampler",
+    "Sampling",
+    "Teacher",
+    "TeacherDown",
+    "Vllm",
+    "request_seed",
+    "split_reasoning",
+]
+
+AnyTeacher = Annotated[Vllm | Replay, Field(discriminator="type")]

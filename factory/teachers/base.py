@@ -1,0 +1,151 @@
+"""What a teacher is: a frozen identity that opens into something that completes one request at a time."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from factory.core import Busy, Resources, TeacherError
+
+__all__ = [
+    "BudgetSpent",
+    "Completion",
+    "FinishReason",
+    "LiveTeacher",
+    "Request",
+    "Sampling",
+    "Teacher",
+    "TeacherDown",
+    "request_seed",
+    "split_reasoning",
+]
+
+FinishReason = Literal["stop", "length", "error"]
+
+
+class TeacherDown(Busy):
+    """The live teacher is dead: it has to be opened again before the request can be repeated."""
+
+
+class BudgetSpent(TeacherError):
+    """The cap on tokens is reached: what was finished is in the journal, nothing more is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen, and when a completion ends."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: every token."""
+    min_p: float = 0.0
+    max_tokens: int | None = None
+    """Tokens of one completion; null: until the model's context is full."""
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion wanted: the sample_index-th answer to a problem."""
+
+    problem: str
+    sample_index: int
+    messages: tuple[Mapping[str, str], ...]
+    """The whole conversation, system turn first where there is one; `role` and `content` each."""
+    sampling: Sampling
+    seed: int | None = None
+    """Seed of this request alone; whether it decided the text is in `Completion.seeded`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One text that a teacher produced, or why it produced none."""
+
+    teacher: str
+    content: str
+    finish_reason: FinishReason
+    reasoning_content: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    seeded: bool = False
+    """Whether the request's seed decided the text."""
+    paid: bool = True
+    """Whether tokens were spent on it now; what existed before is free and not journalled."""
+    error: str | None = None
+    """Why there is no text: `teacher_error` or `no_completion`. Set when `finish_reason` is `error`."""
+    detail: Mapping[str, Any] | None = None
+    """JSON values that prove the error."""
+
+
+class LiveTeacher(Protocol):
+    """An opened teacher. All calls come from one event loop."""
+
+    slots: int
+    """Requests worth having under way at once, so that no place in the teacher stays empty."""
+
+    async def complete(self, request: Request) -> Completion:
+        """Answer one request; returns the moment the completion is finished.
+
+        A request that can never be answered gives a Completion whose finish_reason is `error`.
+        Raises Busy when the same request may be tried again, TeacherDown when the teacher must be opened
+        again first, and Refused when the teacher takes no requests from us at all.
+        """
+        ...
+
+
+class Teacher(BaseModel, ABC):
+    """Who answers. The fields are the identity of the model; where and how it runs is `Resources`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    type: str
+    """Kind of teacher."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Name that completions carry in the column `teacher`."""
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """All that can change a text, as JSON values: digests in place of paths, no address, no key."""
+
+    @abstractmethod
+    def open(self, resources: Resources) -> AbstractAsyncContextManager[LiveTeacher]:
+        """Load the model, or connect, for as long as the context lasts."""
+
+
+def request_seed(seed: int | None, problem: str, sample_index: int) -> int | None:
+    """Seed of one request, 31 bits, whatever its place and worker. Null when the pipeline has none."""
+    if seed is None:
+        return None
+    text = f"{seed}\0{problem}\0{sample_index}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") >> 1
+
+
+def split_reasoning(
+    text: str, *, tags: tuple[str, str] = ("<think>", "</think>"), opened: bool = False
+) -> tuple[str | None, str]:
+    """Thinking and answer of a text: (null, text) when it holds no thinking.
+
+    `opened` says that the prompt itself ends in the opening tag. Thinking that was never closed, because the
+    completion was cut, is all reasoning and leaves an empty answer.
+    """
+    start, end = tags
+    body = text.lstrip()
+    starts = body.startswith(start)
+    if starts:
+        body = body[len(start) :]
+    if end in body:
+        reasoning, _, content = body.partition(end)
+        return reasoning.strip("\n"), content.lstrip("\n")
+    if starts or opened:
+        return body.strip("\n"), ""
+    return None, text
