@@ -1,0 +1,157 @@
+"""From a record of any form to a row of the problem schema."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from factory.core import PROBLEM_SCHEMA, problem_id
+
+__all__ = ["MISSING", "OURS", "BadRecord", "absent", "problem_row", "value_at"]
+
+OURS = ("prompt", "reference", "tests", "domain", "source", "license")
+"""Columns that a column map may fill."""
+
+_ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+}
+MISSING = object()
+"""What a column is that a record does not have."""
+
+
+class BadRecord(Exception):
+    """The record cannot become a row; the message says why."""
+
+
+def absent(record: Mapping[str, Any], path: str) -> bool:
+    """Whether the record has no such column (a column that holds null is there)."""
+    return value_at(record, path) is MISSING
+
+
+def value_at(record: Any, path: str) -> Any:
+    """Value at a dotted path, or `MISSING`.
+
+    A column whose own name has dots goes first; null holds any column, as null.
+    """
+    if isinstance(record, Mapping) and path in record:
+        return record[path]
+    head, dot, rest = path.partition(".")
+    if not dot:
+        return None if record is None else MISSING
+    if isinstance(record, Mapping) and head in record:
+        return value_at(record[head], rest)
+    if isinstance(record, list) and head.isdecimal() and int(head) < len(record):
+        return value_at(record[int(head)], rest)
+    return None if record is None else MISSING
+
+
+def problem_row(
+    record: Mapping[str, Any],
+    *,
+    columns: Mapping[str, str],
+    given: Mapping[str, str | None],
+    answer_pattern: str | None,
+    origin: str,
+) -> dict[str, str | list[dict[str, str]] | None]:
+    """A row of PROBLEM_SCHEMA. `columns` maps ours to theirs; `given` are values for columns not mapped.
+
+    Raises BadRecord when a mapped column is missing or of a wrong type.
+    """
+    found = {ours: _wanted(record, theirs) for ours, theirs in columns.items()}
+    row: dict[str, Any] = {ours: given.get(ours) for ours in OURS}
+    row |= {ours: _text(value) for ours, value in found.items() if ours != "prompt"}
+    row["domain"] = row["domain"] or given.get("domain") or "other"
+    row["source"] = row["source"] or given.get("source")
+    meta = {k: v for k, v in record.items() if k not in columns.values()}
+    row["prompt"], later = _messages(found["prompt"], columns["prompt"])
+    if later:
+        meta["later_turns"] = later
+    if answer_pattern and row["reference"] is not None:
+        meta[columns["reference"]] = row["reference"]
+        row["reference"] = _extracted(row["reference"], answer_pattern)
+    row["meta"] = json.dumps(meta, ensure_ascii=False, default=_plain) if meta else None
+    row["origin"] = origin
+    _require_unicode(row)
+    row["id"] = problem_id(row["prompt"], row["domain"])
+    return {name: row[name] for name in PROBLEM_SCHEMA.names}
+
+
+def _wanted(record: Mapping[str, Any], path: str) -> Any:
+    value = value_at(record, path)
+    if value is MISSING:
+        raise BadRecord(f"column '{path}' is missing")
+    return value
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        # A column of whole numbers with a gap is read as floats by most tools: 70.0 stands for 70.
+        return str(int(value))
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _messages(value: Any, name: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """The turns up to the last user turn, and the turns after it."""
+    if isinstance(value, str):
+        return [{"role": "user", "content": value}], []
+    if not isinstance(value, list) or not value:
+        raise BadRecord(f"column '{name}' holds {type(value).__name__}; wanted a text or a list of messages")
+    turns = [_turn(m, name) for m in value]
+    users = [i for i, m in enumerate(turns) if m["role"] == "user"]
+    cut = users[-1] + 1 if users else len(turns)
+    return turns[:cut], turns[cut:]
+
+
+def _turn(message: Any, name: str) -> dict[str, str]:
+    if not isinstance(message, Mapping):
+        raise BadRecord(f"column '{name}' holds a list of {type(message).__name__}; wanted messages")
+    role, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
+    if role not in _ROLES:
+        raise BadRecord(
+            f"column '{name}' holds a message with role {role!r}; wanted one of {', '.join(_ROLES)}"
+        )
+    if not isinstance(content, str):
+        raise BadRecord(
+            f"column '{name}' holds a message whose content is {type(content).__name__}, not a text"
+        )
+    return {"role": _ROLES[role], "content": content}
+
+
+def _extracted(text: str, pattern: str) -> str:
+    found = re.findall(pattern, text)
+    if not found:
+        raise BadRecord(f"the answer pattern '{pattern}' finds nothing")
+    return str(found[-1]).strip()
+
+
+def _plain(value: Any) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)
+
+
+def _require_unicode(row: Mapping[str, Any]) -> None:
+    texts = [v for v in row.values() if isinstance(v, str)]
+    texts += [m["content"] for m in row["prompt"]]
+    for text in texts:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            point = ord(error.object[error.start])
+            # Bytes that are not UTF-8 were read as U+DC80 to U+DCFF.
+            what = (
+                f"byte 0x{point - 0xDC00:02x}"
+                if 0xDC80 <= point <= 0xDCFF
+                else f"lone surrogate U+{point:04X}"
+            )
+            raise BadRecord(
+                f"not UTF-8: {what} in {text[max(0, error.start - 20) : error.start]!r}"
+            ) from None

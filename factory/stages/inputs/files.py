@@ -1,0 +1,166 @@
+"""Which files a path, folder, wildcard or URL names, and how their bytes are reached."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+
+import fsspec
+import pyarrow as pa
+
+from factory.core import DataError, PipelineError
+
+__all__ = ["COMPRESSIONS", "FORMS", "DataFile", "listed"]
+
+FORMS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+"""Form of a file by its suffix."""
+COMPRESSIONS = (".gz", ".zst", ".bz2", ".xz")
+"""Suffixes that may follow a form's own."""
+
+_SUFFIXES = "*.jsonl, .json, .csv, .tsv (also .gz, .zst, .bz2, .xz) or .parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One file as it was found; plain values, so that it can travel in a split."""
+
+    url: str
+    """Absolute path or fsspec URL."""
+    name: str
+    """Name that rows carry in `origin`: the file name, or the path below the folder or wildcard named."""
+    form: str
+    compression: str
+    """Suffix of the compression, empty for none."""
+    size: int
+    stamp: str
+    """Time of change or the store's tag; empty when the file system knows neither."""
+
+    @classmethod
+    def at(cls, url: str, *, name: str) -> DataFile:
+        """The file at `url`; PipelineError for an unknown suffix or a file that is not there."""
+        form, compression = _form(name)
+        fs, path = fsspec.core.url_to_fs(url)
+        try:
+            info = fs.info(path)
+        except FileNotFoundError:
+            raise PipelineError(f"input file '{url}' does not exist; check the path in `files`") from None
+        return cls(url, name, form, compression, int(info["size"] or 0), _stamp(info))
+
+    @property
+    def stem(self) -> str:
+        """The file name without its suffixes."""
+        base = PurePosixPath(self.name).name
+        for suffix in (self.compression, *FORMS):
+            base = base.removesuffix(suffix) if suffix else base
+        return base
+
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values; `DataFile(**plain)` is equal."""
+        return asdict(self)
+
+    def require_unchanged(self) -> None:
+        """DataError when the file is not the one that was listed."""
+        now = DataFile.at(self.url, name=self.name)
+        if (now.size, now.stamp) != (self.size, self.stamp):
+            raise DataError(f"input file '{self.url}' changed while the run read it; start the run again")
+
+    @contextmanager
+    def raw(self) -> Iterator[BinaryIO]:
+        """The bytes as they are stored."""
+        try:
+            opened = fsspec.open(self.url, "rb").open()
+        except OSError as error:
+            raise DataError(
+                f"input file '{self.url}' cannot be opened ({error}); check its rights"
+            ) from error
+        with opened as stream:
+            yield cast(BinaryIO, stream)
+
+    @contextmanager
+    def plain_bytes(self) -> Iterator[BinaryIO]:
+        """The bytes after decompression; a broken archive is a DataError, also while it is read."""
+        with self.raw() as stream:
+            try:
+                yield _decompressed(stream, self.compression)
+            except (EOFError, lzma.LZMAError, zlib.error, OSError, ValueError) as error:
+                if not self.compression:
+                    raise
+                raise DataError(
+                    f"input file '{self.url}' is not a whole {self.compression} file ({error}); get it again"
+                ) from error
+
+
+def listed(paths: Sequence[str]) -> list[DataFile]:
+    """All files that the paths name, in order; folders and wildcards sorted by name, hidden files left out.
+
+    Raises PipelineError when a path names nothing, or a file of unknown suffix.
+    """
+    return [file for path in paths for file in _listed(path)]
+
+
+def _listed(url: str) -> list[DataFile]:
+    fs, path = fsspec.core.url_to_fs(url)
+    if any(c in path for c in "*?["):
+        found = [p for p in fs.glob(path) if not fs.isdir(p)]
+        root = path[: min(path.index(c) for c in "*?[" if c in path)].rpartition("/")[0]
+    elif fs.isdir(path):
+        found, root = fs.find(path), path.rstrip("/")
+    else:
+        return [DataFile.at(url, name=PurePosixPath(path).name)]
+    names = {p: p.removeprefix(root).lstrip("/") for p in found}
+    chosen = [p for p in found if _is_data(names[p])]
+    if not chosen:
+        raise PipelineError(f"no data file at '{url}'; wanted files named {_SUFFIXES}")
+    return [DataFile.at(fs.unstrip_protocol(p), name=names[p]) for p in sorted(chosen)]
+
+
+def _is_data(name: str) -> bool:
+    hidden = any(part.startswith((".", "_")) for part in PurePosixPath(name).parts)
+    return not hidden and PurePosixPath(_bare(name)[0]).suffix in FORMS
+
+
+def _bare(name: str) -> tuple[str, str]:
+    compression = next((c for c in COMPRESSIONS if name.endswith(c)), "")
+    return name.removesuffix(compression), compression
+
+
+def _form(name: str) -> tuple[str, str]:
+    bare, compression = _bare(name)
+    form = FORMS.get(PurePosixPath(bare).suffix)
+    if form is None or (form == "parquet" and compression):
+        raise PipelineError(f"input file '{name}' has an unknown form; wanted a file named {_SUFFIXES}")
+    return form, compression
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    return next(
+        (str(info[k]) for k in ("mtime", "ETag", "etag", "LastModified", "created") if info.get(k)), ""
+    )
+
+
+def _decompressed(stream: BinaryIO, compression: str) -> BinaryIO:
+    match compression:
+        case ".gz":
+            return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+        case ".bz2":
+            return cast(BinaryIO, bz2.BZ2File(stream))
+        case ".xz":
+            return cast(BinaryIO, lzma.LZMAFile(stream))
+        case ".zst":
+            return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(stream, "zstd"), 1 << 20))
+    return stream

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from factory.core import StageError
+from factory.stages.verifier_routes import MathRoute, Route
+from factory.stages.verify import Verify, combined
+from tests.stages.tables import completions, site
+from verifiers import Case, Judge, Verdict, Verifier
+
+
+def said(*outcomes: Any) -> list[Verdict]:
+    return [Verdict("v", "1", outcome) for outcome in outcomes]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "all_", "any_", "first"),
+    [
+        ((), None, None, None),
+        (("pass", "pass"), "pass", "pass", "pass"),
+        (("fail", "pass"), "fail", "pass", "fail"),
+        (("error", "pass"), "error", "pass", "pass"),
+        (("timeout", "fail"), "fail", "timeout", "fail"),
+        (("timeout", "error"), "timeout", "timeout", "timeout"),
+    ],
+)
+def test_an_error_or_a_timeout_is_never_a_fail(outcomes: Any, all_: str, any_: str, first: str) -> None:
+    assert [combined(said(*outcomes), rule=r) for r in ("all", "any", "first")] == [all_, any_, first]
+
+
+class Scripted(Verifier, Route):
+    """Judges by what the completion says, and notes what it was asked."""
+
+    type: Literal["scripted"] = "scripted"
+    word: str = "pass"
+
+    @contextmanager
+    def open(self) -> Iterator[Judge]:
+        def judge(cases: Sequence[Case]) -> list[Verdict]:
+            ASKED.extend((self.word, c.content) for c in cases)
+            outcomes: dict[str, Any] = {"boom": "error", "slow": "timeout", self.word: "pass"}
+            return [Verdict(self.word, "1", outcomes.get(c.content, "fail")) for c in cases]
+
+        yield judge
+
+
+ASKED: list[tuple[str, str]] = []
+
+
+def scripted(*words: str, **fields: Any) -> Verify:
+    # The union of shipped verifiers does not know the scripted one, so validation is left out.
+    return Verify.model_construct(verifiers=[Scripted(word=w) for w in words], **fields)
+
+
+def judged(stage: Verify, contents: Sequence[str], tmp_path: Path) -> list[str | None]:
+    ASKED.clear()
+    with stage.open(site(tmp_path)) as apply:
+        return apply(completions([{"content": c} for c in contents])).kept["verdict"].to_pylist()
+
+
+def test_a_settled_completion_is_not_judged_again(tmp_path: Path) -> None:
+    assert judged(scripted("a", "b", rule="any"), ["a", "b", "c"], tmp_path) == ["pass", "pass", "fail"]
+    assert ASKED == [("a", "a"), ("a", "b"), ("a", "c"), ("b", "b"), ("b", "c")]
+    judged(scripted("a", "b", rule="any", stop_early=False), ["a", "b", "c"], tmp_path)
+    assert len(ASKED) == 6
+
+
+def test_a_run_stops_when_too_many_cannot_be_judged(tmp_path: Path) -> None:
+    stage = scripted("a", max_unjudged_share=0.2)
+    assert judged(stage, ["a"] * 40 + ["boom"] * 10, tmp_path).count("error") == 10
+    assert judged(stage, ["boom"] * 49, tmp_path) == ["error"] * 49, "too few to tell"
+    with pytest.raises(StageError, match="11 of 50 completions could not be judged"):
+        judged(stage, ["a"] * 39 + ["boom"] * 6 + ["slow"] * 5, tmp_path)
+
+
+def test_the_share_is_counted_over_shards(tmp_path: Path) -> None:
+    shard = completions([{"content": "boom"}] * 10)
+    with scripted("a").open(site(tmp_path)) as apply:
+        for _ in range(4):
+            apply(shard)
+        with pytest.raises(StageError, match="50 of 50"):
+            apply(shard)
+
+
+def test_math_judges_its_domains_and_leaves_the_rest_unjudged(tmp_path: Path) -> None:
+    stage = Verify.model_validate({"verifiers": [{"type": "math", "domains": ["math"]}]})
+    rows = completions(
+        [
+            {"content": "The answer is 5."},
+            {"content": "The answer is 6."},
+            {"domain": "chat"},
+            {"reference": None},
+            {"content": None, "finish_reason": "error"},
+        ]
+    )
+    with stage.open(site(tmp_path)) as apply:
+        flow = apply(rows)
+    assert flow.kept["verdict"].to_pylist() == ["pass", "fail", None, None, "error"]
+    assert flow.kept.schema == stage.schema_out(rows.schema)
+    assert [len(v) for v in flow.kept["verdicts"].to_pylist()] == [1, 1, 0, 0, 0]
+    assert flow.kept["verdicts"].to_pylist()[0][0]["verifier"] == "math"
+    assert flow.rejected.num_rows == 0
+
+
+def test_identity_holds_the_version_of_each_verifier() -> None:
+    stage = Verify.model_validate({"verifiers": [{"type": "math"}]})
+    assert stage.identity()["verifiers"][0]["version"] == MathRoute.version
