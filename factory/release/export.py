@@ -1,0 +1,246 @@
+"""Ways out of a release: the files that a trainer or a published format expects, made from `rows/`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from factory.core import DataError, PipelineError, WorkspaceError
+from factory.release.admit import is_truncated, is_unanswered
+from factory.release.layouts import LAYOUTS
+from factory.release.pairs import (
+    LIGHT_R1_DPO_SCHEMA,
+    TRL_DPO_SCHEMA,
+    Pick,
+    light_r1_pair,
+    pairs,
+    trl_pair,
+)
+from factory.release.problems import GRPO_SCHEMA, VERL_SCHEMA, grpo_row, verl_row
+from factory.release.shards import Series
+from factory.release.store import Folder, read_batches
+from factory.release.versions import Release
+
+__all__ = ["TARGETS", "Export", "export"]
+
+_CHUNK = 1000  # rows turned into Arrow or JSON at a time
+_FILE_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written."""
+
+    files: tuple[str, ...]
+    """Full paths of the files."""
+    rows: int
+    skipped: Mapping[str, int]
+    """Released rows or problems that the format cannot take, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    chosen: Pick
+    rejected: Pick
+    seed: int
+    allow_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    form: Literal["parquet", "json", "jsonl"]
+    schema: pa.Schema
+    rows: Callable[[Release, _Options, Counter[str]], Iterator[dict[str, Any]]]
+    sidecar: Callable[[str], tuple[str, Any]] | None = None
+    """From the data file's name to the name and content of a file that describes it to the trainer."""
+
+
+def export(
+    release: Release,
+    to: str,
+    out: str,
+    *,
+    chosen: Pick = "first",
+    rejected: Pick = "first",
+    seed: int = 0,
+    allow_truncated: bool = False,
+) -> Export:
+    """Writes a release in one of `TARGETS` to a new folder: on a disk whole or not at all.
+
+    Args:
+        release: what to export.
+        to: the format.
+        out: a folder that is not there yet, a local path or fsspec URL.
+        chosen: which right completion of a problem a preference pair takes.
+        rejected: which wrong one.
+        seed: of the pick `random`.
+        allow_truncated: whether completions that hit the token limit are exported, where the release has any.
+
+    Raises:
+        PipelineError: no such format.
+        WorkspaceError: the folder holds something already.
+        DataError: nothing can be exported, or the rows lack what the format needs.
+    """
+    if to not in TARGETS:
+        raise PipelineError(f"export: no format '{to}'; choose one of {', '.join(TARGETS)}")
+    place = Folder(out)
+    if place.names():
+        raise WorkspaceError(f"{out}: is not empty; name a new folder for the export")
+    target = TARGETS[to]
+    aside = Folder(f"{place.url}.{uuid.uuid4().hex[:8]}") if place.is_local else place
+    skipped: Counter[str] = Counter()
+    options = _Options(chosen, rejected, seed, allow_truncated)
+    try:
+        rows = target.rows(release, options, skipped)
+        names, written = _write(aside, target, rows, name=f"{to}-train")
+        if written == 0:
+            raise DataError(f"{release.url}: has no row for '{to}' (skipped: {dict(skipped) or 'none'})")
+    except BaseException:
+        aside.remove()
+        raise
+    if place.is_local:
+        place.remove()
+        aside.rename_into(place.path(""))
+    return Export(tuple(f"{place.url}/{name}" for name in names), written, dict(skipped))
+
+
+def _write(
+    folder: Folder, target: _Target, rows: Iterator[dict[str, Any]], *, name: str
+) -> tuple[list[str], int]:
+    if target.form == "parquet":
+        return _write_parquet(folder, target.schema, rows)
+    file = f"{name}.{target.form}"
+    written = 0
+    with folder.open_sink(file) as sink:
+        for row in rows:
+            mark = "" if target.form == "jsonl" else "[\n" if written == 0 else ",\n"
+            text = json.dumps(_without_nulls(row), ensure_ascii=False)
+            sink.write(f"{mark}{text}{chr(10) if target.form == 'jsonl' else ''}".encode())
+            written += 1
+        if target.form == "json":
+            sink.write(b"\n]\n" if written else b"[]\n")
+    names = [file]
+    if target.sidecar is not None:
+        described, content = target.sidecar(file)
+        folder.write_text(described, json.dumps(content, indent=2) + "\n")
+        names.append(described)
+    return names, written
+
+
+def _write_parquet(
+    folder: Folder, schema: pa.Schema, rows: Iterator[dict[str, Any]]
+) -> tuple[list[str], int]:
+    series = Series(folder, "data", schema)
+    written = 0
+    while chunk := list(islice(rows, _CHUNK)):
+        series.write(pa.Table.from_pylist(chunk, schema=schema))
+        written += len(chunk)
+        if written % _FILE_ROWS == 0:
+            series.roll()
+    return [file.path for file in series.finish(stem="train")], written
+
+
+def _without_nulls(value: Any) -> Any:
+    """JSON rows leave a null out of a message, so that no template is shown a key without a value."""
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return value
+
+
+def _released(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    for path in release.tables("rows/"):
+        for batch in read_batches(path):
+            cut_short, empty = is_truncated(batch).to_pylist(), is_unanswered(batch).to_pylist()
+            for row, short, blank in zip(batch.to_pylist(), cut_short, empty, strict=True):
+                if short and not options.allow_truncated:
+                    skipped["truncated"] += 1
+                elif blank and not short:
+                    skipped["no_answer"] += 1
+                else:
+                    yield row
+
+
+def _by_row(name: str) -> Callable[[Release, _Options, Counter[str]], Iterator[dict[str, Any]]]:
+    layout = LAYOUTS[name]
+
+    def rows(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+        for row in _released(release, options, skipped):
+            if "content" not in row:
+                raise DataError(f"{release.url}: '{name}' needs completions; add a 'sample' step")
+            if not layout.fits(row["prompt"] or ()):
+                skipped["layout_unfit"] += 1
+                continue
+            yield layout.shape(row)
+
+    return rows
+
+
+def _problems(release: Release, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Each problem once, whatever became of its completions; one that nothing can judge is skipped."""
+    seen: set[str] = set()
+    for path in release.tables("rows/"):
+        for batch in read_batches(path):
+            for row in batch.to_pylist():
+                if row["id"] in seen:
+                    continue
+                seen.add(row["id"])
+                if row["reference"] is None and row["tests"] is None:
+                    skipped["no_ground_truth"] += 1
+                    continue
+                yield row
+
+
+def _grpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    return (grpo_row(row) for row in _problems(release, skipped))
+
+
+def _verl(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    return (verl_row(row, index=index) for index, row in enumerate(_problems(release, skipped)))
+
+
+def _trl_dpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    found = pairs(release, chosen=options.chosen, rejected=options.rejected, seed=options.seed)
+    return (trl_pair(pair) for pair in found)
+
+
+def _light_r1_dpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    for pair in pairs(release, chosen=options.chosen, rejected=options.rejected, seed=options.seed):
+        if LAYOUTS["light-r1"].fits(pair[0]["prompt"]):
+            yield light_r1_pair(pair)
+        else:
+            skipped["layout_unfit"] += 1
+
+
+def _llamafactory_info(file: str) -> tuple[str, Any]:
+    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+    columns = {"messages": "conversations", "system": "system"}
+    entry = {"file_name": file, "formatting": "sharegpt", "columns": columns, "tags": tags}
+    return "dataset_info.json", {file.rsplit(".", 1)[0]: entry}
+
+
+TARGETS: Mapping[str, _Target] = {
+    "am": _Target("parquet", LAYOUTS["am"].schema, _by_row("am")),
+    "light-r1": _Target("json", LAYOUTS["light-r1"].schema, _by_row("light-r1")),
+    "light-r1-dpo": _Target("json", LIGHT_R1_DPO_SCHEMA, _light_r1_dpo),
+    "trl-sft": _Target("parquet", LAYOUTS["trl-sft"].schema, _by_row("trl-sft")),
+    "trl-sft-completion": _Target(
+        "parquet", LAYOUTS["trl-sft-completion"].schema, _by_row("trl-sft-completion")
+    ),
+    "trl-dpo": _Target("parquet", TRL_DPO_SCHEMA, _trl_dpo),
+    "trl-grpo": _Target("parquet", GRPO_SCHEMA, _grpo),
+    "verl": _Target("parquet", VERL_SCHEMA, _verl),
+    "axolotl": _Target("jsonl", LAYOUTS["axolotl"].schema, _by_row("axolotl")),
+    "llamafactory": _Target(
+        "json", LAYOUTS["llamafactory"].schema, _by_row("llamafactory"), _llamafactory_info
+    ),
+}
+"""The formats by name."""

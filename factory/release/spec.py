@@ -1,0 +1,80 @@
+"""What a release is asked to be, and what a finished step hands to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["FinishedStep", "LayoutName", "ReleaseSpec"]
+
+LayoutName = Literal["am", "rows", "light-r1", "trl-sft", "trl-sft-completion", "axolotl", "llamafactory"]
+"""The layouts that turn one row into one row, so that data and rows stay aligned."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedStep:
+    """A step whose manifest exists: where its files lie, and what it says of them."""
+
+    folder: str
+    """Local path or fsspec URL of the folder that holds `shards/`, `rejected/` and `manifest.json`."""
+    manifest: Mapping[str, Any]
+    """The parsed `manifest.json`."""
+
+    @property
+    def name(self) -> str:
+        """The step's name in the pipeline."""
+        return str(self.manifest["step"])
+
+    @property
+    def type(self) -> str:
+        """The type of its stage."""
+        return str(self.manifest["type"])
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The stage's identity: every field that can change a byte of output."""
+        fields: Mapping[str, Any] = self.manifest["fields"]
+        return fields
+
+    def parts(self, side: Literal["kept", "rejected"]) -> list[tuple[str, int]]:
+        """Path and promised rows of each Parquet file on one side, in shard order."""
+        below = "shards" if side == "kept" else "rejected"
+        root = self.folder.rstrip("/")
+        return [
+            (f"{root}/{below}/part-{int(entry['shard']):05d}.parquet", int(entry[side]["rows"]))
+            for entry in sorted(self.manifest["files"], key=lambda entry: int(entry["shard"]))
+        ]
+
+
+class ReleaseSpec(BaseModel):
+    """The `release:` block of a pipeline file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    layout: LayoutName = "am"
+    """Form of the rows in `data/`; `rows/` always holds every column of the same rows in the same order."""
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
+    """Columns of `data/` under the layout `rows`; null: all of them."""
+    name: str | None = None
+    """Title of the dataset card; null: the pipeline's name."""
+    description: str = ""
+    """One paragraph that opens the dataset card."""
+    license: str | None = None
+    """License of the release as an SPDX id; null: what the rows' own licenses say."""
+    language: list[Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]] = Field(default_factory=lambda: ["en"])
+    """ISO 639 codes of the languages in the rows."""
+    tags: list[str] = Field(default_factory=list)
+    """More tags of the dataset card."""
+    allow_truncated: bool = False
+    """Whether completions that hit the token limit (`finish_reason` = `length`) are released."""
+    shard_rows: Annotated[int, Field(ge=1)] = 50_000
+    """Most rows in one data file."""
+    max_shard_mb: Annotated[int, Field(ge=1)] = 256
+    """A data file is closed once the rows in it pass this size in memory, in MiB."""
+
+    def identity(self) -> dict[str, Any]:
+        """All of it: every field can change a byte of the release."""
+        return self.model_dump(mode="json")

@@ -1,0 +1,100 @@
+"""The versions of a release: which there are, what each holds, and whether its bytes are still the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from factory.core import DataError
+from factory.release.store import Folder
+
+__all__ = ["MANIFEST", "Release", "list_releases", "open_release", "verify_release", "version_number"]
+
+MANIFEST = "manifest.json"
+_VERSION = re.compile(r"v(\d{4,})")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One version: immutable from the moment its manifest exists."""
+
+    url: str
+    """Folder of the version, a local path or fsspec URL."""
+    version: str
+    """`v0001`, `v0002`, ..."""
+    manifest: Mapping[str, Any]
+    created: bool = False
+    """Whether the call that returned it made it; false when it was there before."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the content: lineage, settings and the bytes of the rows."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def rows(self) -> int:
+        """Released rows."""
+        return int(self.manifest["counts"]["rows"])
+
+    @property
+    def paths(self) -> list[str]:
+        """Every file of the version, the manifest last."""
+        return [*(entry["path"] for entry in self.manifest["files"]), MANIFEST]
+
+    def tables(self, below: str) -> list[str]:
+        """Full paths of the Parquet files in one part: `data/`, `rows/` or `rejected/`."""
+        return [
+            f"{self.url}/{entry['path']}"
+            for entry in self.manifest["files"]
+            if entry["path"].startswith(below) and entry["path"].endswith(".parquet")
+        ]
+
+
+def version_number(name: str) -> int | None:
+    """The number in `v0001`, null for any other name."""
+    match = _VERSION.fullmatch(name)
+    return int(match.group(1)) if match else None
+
+
+def list_releases(root: str) -> list[Release]:
+    """All finished versions below a releases folder, oldest first; an unfinished one is not there yet."""
+    folder = Folder(root)
+    names = [name for name in folder.names() if version_number(name) is not None]
+    found = [name for name in names if folder.exists(f"{name}/{MANIFEST}")]
+    return [
+        open_release(f"{folder.url}/{name}") for name in sorted(found, key=lambda n: version_number(n) or 0)
+    ]
+
+
+def open_release(url: str) -> Release:
+    """Opens one version by its folder, or the newest one below a releases folder.
+
+    Raises:
+        DataError: there is no finished release.
+    """
+    folder = Folder(url)
+    if folder.exists(MANIFEST):
+        manifest = folder.read_json(MANIFEST)
+        return Release(folder.url, str(manifest["version"]), manifest)
+    versions = [name for name in folder.names() if version_number(name) is not None]
+    done = [name for name in versions if folder.exists(f"{name}/{MANIFEST}")]
+    if not done:
+        raise DataError(f"{url}: holds no finished release; name a folder like .../releases/v0001")
+    return open_release(f"{folder.url}/{max(done, key=lambda name: version_number(name) or 0)}")
+
+
+def verify_release(release: Release) -> list[str]:
+    """Reads every file again and compares its SHA-256; one sentence per fault, none when all is well."""
+    folder = Folder(release.url)
+    there = set(folder.files())
+    faults = []
+    for entry in release.manifest["files"]:
+        path = entry["path"]
+        if path not in there:
+            faults.append(f"{path}: is missing")
+        elif folder.sha256(path) != entry["sha256"]:
+            faults.append(f"{path}: its bytes are not the ones that were released")
+    faults.extend(f"{path}: is not part of the release" for path in sorted(there - set(release.paths)))
+    return faults
