@@ -8,6 +8,7 @@ from pydantic import Field
 
 from factory.core import Stage
 from factory.stages.clean import Clean
+from factory.stages.decontaminate import Decontaminate
 from factory.stages.dedup_exact import DedupExact
 from factory.stages.difficulty import Difficulty
 from factory.stages.length import Length
@@ -15,11 +16,14 @@ from factory.stages.pass_rate import PassRate
 from factory.stages.sample import Sample
 from factory.stages.select import Select
 from factory.stages.source import Source
+from factory.stages.verify import Verify
 
 __all__ = ["STAGES", "AnyStage"]
 
 AnyStage = Annotated[
-    Source | Clean | DedupExact | Sample | Difficulty | PassRate | Length | Select,
+    # fmt: off
+    Source | Clean | DedupExact | Decontaminate | Sample | Verify | Difficulty | PassRate | Length | Select,
+    # fmt: on
     Field(discriminator="type"),
 ]
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from factory.catalog import STAGES, AnyStage
 from factory.core import PipelineError, Resources, SourceStage, Stage
 from factory.core.yaml_file import YamlFile, read_yaml
+from factory.release.admit import check_columns as check_release
 from factory.release.spec import ReleaseSpec
 
 __all__ = ["Pipeline", "check_columns", "json_schema", "load_pipeline", "load_stage"]
@@ -57,7 +58,9 @@ def load_pipeline(path: str | Path, *, changes: Sequence[str] = ()) -> Pipeline:
         raise PipelineError(_explain(file, content, error)) from error
     pipeline = _seeded(pipeline)
     _check_names(file, pipeline)
-    check_columns(pipeline.stages)
+    schema = check_columns(pipeline.stages)
+    if pipeline.release is not None:
+        check_release(pipeline.release, schema)
     return pipeline
 
 

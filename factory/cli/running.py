@@ -84,12 +84,22 @@ def run(
         )
         return
     funnel(manifests)
+    _note_bad_lines(session, manifests[0])
     drawn = sum(m["spent"].get("completions_drawn", 0) for m in manifests)
     reused = sum(m["spent"].get("completions_reused", 0) for m in manifests)
     if drawn or reused:
         console.print(f"\ncompletions: {drawn:,} drawn, {reused:,} reused from the journal")
     if release is not None:
         console.print(f"\nrelease {release.version}: {release.url}")
+
+
+def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:
+    bad = source["reasons"].get("bad_line")
+    if bad:
+        console.print(
+            f"\nnote: {bad:,} lines of the input are no rows; "
+            f"`factory inspect {session.path} --step {source['step']} --rejected` shows file, line and why"
+        )
 
 
 _SHOWN = ("step", "rows_in", "rows_kept", "rows_rejected", "reasons", "spent", "seconds", "fingerprint")
