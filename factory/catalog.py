@@ -21,9 +21,7 @@ from factory.stages.verify import Verify
 __all__ = ["STAGES", "AnyStage"]
 
 AnyStage = Annotated[
-    # fmt: off
     Source | Clean | DedupExact | Decontaminate | Sample | Verify | Difficulty | PassRate | Length | Select,
-    # fmt: on
     Field(discriminator="type"),
 ]
 
