@@ -1,0 +1,154 @@
+"""Finds the numbers of a text: digits with separators, and number words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from factory.curation.kernels.jit import i64, jit
+
+__all__ = ["find_numbers"]
+
+Bytes = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+FNV_OFFSET = np.uint64(0xCBF29CE484222325)
+FNV_PRIME = np.uint64(0x100000001B3)
+MIX = np.uint64(0xFF51AFD7ED558CCD)
+SHIFT = np.uint64(33)
+ZERO, NINE, DOT, COMMA, OPEN, CLOSE = 48, 57, 46, 44, 123, 125
+
+
+@jit
+def _digit(data: Bytes, at: int, end: int) -> bool:
+    return at < end and ZERO <= data[at] <= NINE
+
+
+@jit
+def _thousands(data: Bytes, at: int, end: int) -> int:
+    """Width of a thousands separator (`,` or LaTeX's `{,}`) at `at` that three digits follow; else 0."""
+    width = 0
+    if at < end and data[at] == COMMA:
+        width = 1
+    elif at + 2 < end and data[at] == OPEN and data[at + 1] == COMMA and data[at + 2] == CLOSE:
+        width = 3
+    if width == 0:
+        return 0
+    for k in range(3):
+        if not _digit(data, at + width + k, end):
+            return 0
+    return 0 if _digit(data, at + width + 3, end) else width
+
+
+@jit
+def _spread(state: np.uint64) -> np.uint64:
+    state ^= state >> SHIFT
+    state *= MIX
+    return state ^ (state >> SHIFT)
+
+
+@jit
+def _integer_hash(value: int) -> np.uint64:
+    """The hash that the digits of `value` would have."""
+    scale = i64(1)
+    while value // scale >= 10:
+        scale *= 10
+    state = FNV_OFFSET
+    while scale > 0:
+        state = (state ^ np.uint64(ZERO + value // scale % 10)) * FNV_PRIME
+        scale //= 10
+    return _spread(state)
+
+
+@jit
+def _number(data: Bytes, at: int, end: int, out: U64, count: int) -> int:
+    """Hashes the number at `at` without separators and leading zeros; returns the byte after it."""
+    state, lead, split = FNV_OFFSET, True, True
+    while True:
+        if _digit(data, at, end):
+            digit = data[at]
+            if not (lead and digit == ZERO and _digit(data, at + 1, end)):
+                state = (state ^ np.uint64(digit)) * FNV_PRIME
+                lead = False
+            at += 1
+            continue
+        width = _thousands(data, at, end) if split else 0
+        if width > 0:
+            at += width
+        elif split and at < end and data[at] == DOT and _digit(data, at + 1, end):
+            state = (state ^ np.uint64(DOT)) * FNV_PRIME
+            at, split, lead = at + 1, False, False
+        else:
+            out[count] = _spread(state)
+            return at
+
+
+@jit
+def _word_value(hashed: np.uint64, words: U64, values: I64) -> int:
+    at = np.searchsorted(words, hashed)
+    return values[at] if at < words.size and words[at] == hashed else i64(-1)
+
+
+@jit
+def _joins(total: int, value: int) -> bool:
+    """Whether a number word continues the number read so far: twenty + five, two + hundred, hundred + six."""
+    if value >= 100:
+        return total > 0 and total < value
+    if value >= 10:
+        return total > 0 and total % 100 == 0
+    return total > 0 and value > 0 and total % 10 == 0 and total % 100 != 10
+
+
+@jit
+def _spelled(
+    data: Bytes, base: int, first: int, last: int, hashes: U64, starts: I32, ends: I32,
+    words: U64, values: I64, out: U64, count: int,
+) -> int:  # fmt: skip
+    """Number words of one row; words of one number are joined across spaces and hyphens alone."""
+    total = i64(-1)
+    for t in range(first, last):
+        size = ends[t] - starts[t]
+        value = _word_value(hashes[t], words, values) if 3 <= size <= 9 else i64(-1)
+        close = t > first and starts[t] - ends[t - 1] == 1 and data[base + starts[t] - 1] in (32, 45)
+        if total >= 0 and value >= 0 and close and _joins(total, value):
+            total = total * value if value >= 100 else total + value
+            continue
+        if total >= 0:
+            out[count] = _integer_hash(total)
+            count += 1
+        total = value
+    if total >= 0:
+        out[count] = _integer_hash(total)
+        count += 1
+    return count
+
+
+@jit
+def find_numbers(
+    data: Bytes, rows: I64, token_rows: I64, hashes: U64, starts: I32, ends: I32,
+    words: U64, values: I64, out: U64, out_rows: I64,
+) -> int:  # fmt: skip
+    """Fills the sorted hashes of the numbers in each row; returns how many there are.
+
+    `out` holds a slot per byte. `words` (sorted) are the token hashes of number words, `values` their values.
+    """
+    count = i64(0)
+    out_rows[0] = 0
+    for row in range(rows.size - 1):
+        first, at, end = count, rows[row], rows[row + 1]
+        while at < end:
+            if _digit(data, at, end):
+                at = _number(data, at, end, out, count)
+                count += 1
+            else:
+                at += 1
+        count = _spelled(
+            data, rows[row], token_rows[row], token_rows[row + 1], hashes, starts, ends,
+            words, values, out, count,
+        )  # fmt: skip
+        if count - first > 1:
+            out[first:count] = np.sort(out[first:count])
+        out_rows[row + 1] = count
+    return count
