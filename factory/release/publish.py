@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import yaml
+
 from factory.core import DataError, FactoryError
 from factory.release.front_matter import HUB_LICENSES
 from factory.release.store import Folder
@@ -117,8 +119,9 @@ def check_card(content: str, release: Release) -> None:
         data = hub.DatasetCard(content).data
         front = data.to_dict()
         _check_with_datasets(data)
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{release.url}/README.md: the card is not valid ({error})") from error
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{release.url}/README.md: the card is not valid ({reason})") from error
     faults = list(_front_faults(front, release))
     if faults:
         raise DataError(f"{release.url}/README.md: {'; '.join(faults)}")
