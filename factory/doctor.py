@@ -1,6 +1,6 @@
 """What this machine has of all that a run may need, what is missing, and how to get it.
 
-Reads package metadata and file sizes in place of importing, so the whole look takes a fraction of a second.
+Reads package metadata and file sizes in place of importing, so the whole look takes about a second.
 """
 
 from __future__ import annotations
@@ -153,6 +153,20 @@ def _math_verify() -> Finding:
     return Finding("math-verify", "ok", f"{version}, antlr4 {runtime}")
 
 
+def _sandbox() -> Finding:
+    # Opening it runs its own hostile probes, so the tier is what holds here and not what a kernel claims.
+    from sandbox import Sandbox, SandboxError
+
+    try:
+        with Sandbox() as box:
+            return Finding("sandbox", "ok", f"tier '{box.tier}', its hostile probes held")
+    except SandboxError as error:
+        said, _, cure = " ".join(str(error).split()).partition(" Cure: ")
+        return Finding(
+            "sandbox", "missing", f"code cannot be verified: {said}", cure or "run on Linux, x86-64"
+        )
+
+
 def _disk() -> Finding:
     places = {str(_existing(folder)) for folder in (Path.cwd(), cache_home())}
     free = {place: shutil.disk_usage(place).free for place in sorted(places)}
@@ -223,6 +237,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     ),
     "hub": _packages("hub", "datasets", "huggingface_hub", without="no hub sources, no publish"),
     "math-verify": _math_verify,
+    "sandbox": _sandbox,
     "disk": _disk,
     "shared memory": _shared_memory,
 }

@@ -77,6 +77,20 @@ def test_a_model_that_was_removed_is_set_up_again(checkout: Path, tmp_path: Path
         bootstrap.set_up(venv, stack="cpu", models=True)
 
 
+def test_packages_that_are_installed_again_leave_the_models_as_they_are(
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    venv = _set_up_before(checkout, models=[str(tmp_path / "model")])
+    shutil.copy("/bin/true", venv.python)
+    (checkout / "constraints.txt").write_text("# edited\n")
+    bootstrap.set_up(venv, stack="cpu", models=True)
+    assert "embedder" not in capsys.readouterr().out
+    bootstrap.set_up(venv, stack="cpu", models=True)
+    assert capsys.readouterr().out == "setup: nothing to do\n"
+
+
 def test_the_two_stacks_do_not_share_an_environment(checkout: Path) -> None:
     venv = _set_up_before(checkout)
     with pytest.raises(bootstrap.SetupError, match=r"remove .+ and run again"):

@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from factory.doctor import Finding, diagnose
 from factory.models import TEACHER
+from sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
 # Distributions and modules of the extras; what remains are the core dependencies and their own.
@@ -60,6 +62,14 @@ def test_looking_loads_no_heavy_library() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_sandbox_is_tried_and_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox() as box:
+        assert f"tier '{box.tier}'" in _finding("sandbox").detail
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert _finding("sandbox").status == "broken", "a sandbox with nowhere to work was called fit"
 
 
 def test_a_torch_companion_that_does_not_fit_is_found(
