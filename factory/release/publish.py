@@ -81,7 +81,7 @@ def publish(
 
     Raises:
         DataError: a file or the card is not as it should be, or the tag holds another release.
-        FactoryError: the hub library is not installed, the token is missing, or the hub refuses.
+        FactoryError: the hub library is not installed, the token is missing, or the hub refuses or is away.
     """
     hub = _hub()
     _check_repo(hub, repo)
@@ -101,8 +101,11 @@ def publish(
     api = _PatientApi(hub, hub.HfApi(endpoint=endpoint, token=token), repo, sleep)
     try:
         return _send(api, release, Publication(repo, name, files, (), None, was_there=False), private=private)
-    except hub.errors.HfHubHTTPError as error:
-        raise FactoryError(f"publish: the hub refused {repo} ({str(error).splitlines()[0]})") from error
+    except FactoryError:
+        raise
+    except Exception as error:  # what the hub library raises without a connection differs by its version
+        reason = " ".join(str(error).split()[:40])
+        raise FactoryError(f"publish: the hub did not take {repo} ({reason}); run the same again") from error
 
 
 def check_card(content: str, release: Release) -> None:
@@ -158,6 +161,7 @@ def _hub() -> Any:
     try:
         import huggingface_hub
         import huggingface_hub.errors
+        import huggingface_hub.utils
     except ImportError as error:
         raise FactoryError(
             "publish: needs huggingface_hub; pip install 'distillation-factory[hub]'"
