@@ -15,6 +15,7 @@ from factory.teachers.base import (
     request_seed,
     split_reasoning,
 )
+from factory.teachers.http import Http
 from factory.teachers.journal import Journal
 from factory.teachers.replay import Replay
 from factory.teachers.sampler import Drawn, Sampler
@@ -25,6 +26,7 @@ __all__ = [
     "BudgetSpent",
     "Completion",
     "Drawn",
+    "Http",
     "Journal",
     "LiveTeacher",
     "Replay",
@@ -38,4 +40,4 @@ __all__ = [
     "split_reasoning",
 ]
 
-AnyTeacher = Annotated[Vllm | Replay, Field(discriminator="type")]
+AnyTeacher = Annotated[Vllm | Http | Replay, Field(discriminator="type")]

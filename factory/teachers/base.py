@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,7 +25,10 @@ __all__ = [
     "TeacherDown",
     "request_seed",
     "split_reasoning",
+    "within",
 ]
+
+T = TypeVar("T")
 
 FinishReason = Literal["stop", "length", "error"]
 
@@ -94,6 +98,7 @@ class LiveTeacher(Protocol):
         """Answer one request; returns the moment the completion is finished.
 
         A request that can never be answered gives a Completion whose finish_reason is `error`.
+        The teacher keeps the time limit of one request, `Resources.timeout_s`, itself.
         Raises Busy when the same request may be tried again, TeacherDown when the teacher must be opened
         again first, and Refused when the teacher takes no requests from us at all.
         """
@@ -120,6 +125,15 @@ class Teacher(BaseModel, ABC):
     @abstractmethod
     def open(self, resources: Resources) -> AbstractAsyncContextManager[LiveTeacher]:
         """Load the model, or connect, for as long as the context lasts."""
+
+
+async def within(timeout_s: float | None, work: Awaitable[T], *, who: str) -> T:
+    """The result of the work. Raises Busy when it takes longer than `timeout_s` seconds (null: no limit)."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await work
+    except TimeoutError as error:
+        raise Busy(f"teacher '{who}' gave no answer within {timeout_s} s") from error
 
 
 def request_seed(seed: int | None, problem: str, sample_index: int) -> int | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from factory.core import Resources, prompt_text
 from factory.core.paths import DataPath
 from factory.teachers.base import Completion, FinishReason, LiveTeacher, Request, Teacher, split_reasoning
+from factory.teachers.http import Http
 from factory.teachers.stored import (
     answers_of,
     content_digest,
@@ -44,7 +45,7 @@ class Replay(Teacher):
     """Name that completions carry where the files name no teacher."""
     reasoning_tags: tuple[str, str] | None = ("<think>", "</think>")
     """Tags around the thinking inside `content`; null: it holds none. Not used with `reasoning_content`."""
-    fallback: Vllm | None = None
+    fallback: Annotated[Vllm | Http, Field(discriminator="type")] | None = None
     """Who is asked for what the files do not have."""
 
     @field_validator("columns")

@@ -98,12 +98,7 @@ class Sampler:
         live, slots = await self._opened()
         async with slots:
             try:
-                async with asyncio.timeout(self._resources.timeout_s):
-                    completion = await live.complete(request)
-            except TimeoutError as error:
-                raise Busy(
-                    f"teacher '{self._teacher.name}' gave no answer within {self._resources.timeout_s} s"
-                ) from error
+                completion = await live.complete(request)
             except TeacherDown as error:
                 await self._drop(live)
                 raise Busy(str(error)) from error

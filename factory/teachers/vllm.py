@@ -17,7 +17,15 @@ from pydantic import Field, ValidationInfo, field_validator
 from factory.core import PipelineError, Resources, TeacherError
 from factory.core.paths import resolve_path
 from factory.models import ModelFolder, resolve
-from factory.teachers.base import Completion, LiveTeacher, Request, Teacher, TeacherDown, split_reasoning
+from factory.teachers.base import (
+    Completion,
+    LiveTeacher,
+    Request,
+    Teacher,
+    TeacherDown,
+    split_reasoning,
+    within,
+)
 from factory.teachers.guardian import guarded
 
 __all__ = ["Vllm"]
@@ -84,7 +92,8 @@ class Vllm(Teacher):
 
             engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
         try:
-            yield _Engine(self, engine)
+            live = _Engine(self, engine, timeout_s=resources.timeout_s)
+            yield live
         finally:
             engine.shutdown(timeout=_SHUTDOWN_S)
 
@@ -131,7 +140,7 @@ class Vllm(Teacher):
 class _Engine:
     """A loaded model."""
 
-    def __init__(self, teacher: Vllm, engine: Any) -> None:
+    def __init__(self, teacher: Vllm, engine: Any, *, timeout_s: float | None) -> None:
         from vllm.platforms import current_platform
 
         self._teacher = teacher
@@ -139,6 +148,7 @@ class _Engine:
         self._tokenizer = engine.get_tokenizer()
         self._context = int(engine.model_config.max_model_len)
         self._number = 0
+        self._timeout_s = timeout_s
         self._parser = self._reasoning_parser()
         self._prompt = lru_cache(maxsize=256)(self._render)
         # A generator of its own crashes the processor's sampler.
@@ -164,7 +174,8 @@ class _Engine:
             )
         self._number += 1
         try:
-            output = await self._generate(tokens, request, f"{self._number}")
+            work = self._generate(tokens, request, f"{self._number}")
+            output = await within(self._timeout_s, work, who=self._teacher.name)
         except EngineDeadError as error:
             raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
         except VLLMClientError as error:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from factory.core import PROBLEM_SCHEMA, Busy, Resources, problem_id
 from factory.stages.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, TeacherDown
+from factory.teachers.base import within
 
 
 class Scripted(Teacher):
@@ -41,13 +42,14 @@ class Scripted(Teacher):
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
         self.opened.append(self.notes)
-        yield _Live(self)
+        yield _Live(self, resources)
 
 
 class _Live:
     slots = 16
 
-    def __init__(self, teacher: Scripted) -> None:
+    def __init__(self, teacher: Scripted, resources: Resources) -> None:
+        self.timeout_s = resources.timeout_s
         self.teacher = teacher
         self.draws = 0
         self.under_way = 0
@@ -66,7 +68,8 @@ class _Live:
         if self.teacher.dies_after is not None and self.draws > self.teacher.dies_after:
             raise TeacherDown("the engine died")
         spread = int(request.problem[:4], 16) * 7919 + request.sample_index * 104729
-        await asyncio.sleep(self.teacher.delay_ms / 1000 * (spread % 101) / 100)
+        thinking = asyncio.sleep(self.teacher.delay_ms / 1000 * (spread % 101) / 100)
+        await within(self.timeout_s, thinking, who="scripted")
         with open(self.teacher.notes, "a") as notes:
             notes.write(f"{request.problem} {request.sample_index}\n")
         text = f"{last[:20]} -> {request.sample_index} seed {request.seed} {len(request.messages)} turns"

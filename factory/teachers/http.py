@@ -1,0 +1,249 @@
+"""The teacher behind an endpoint that speaks the OpenAI chat protocol, on one replica or several."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+
+from factory.core import Busy, PipelineError, Refused, Resources
+from factory.teachers.base import Completion, FinishReason, LiveTeacher, Request, Teacher, split_reasoning
+from factory.teachers.pace import Pace, Pool, Rate
+
+__all__ = ["Http"]
+
+_TIMEOUT_S = 1200.0
+_PATIENCE_S = 600.0
+"""Time without one answer from any replica after which a request is given up, in seconds."""
+_MOST_AT_ONCE = 256
+_HOPELESS = 16
+"""Refused prompts, with not one answered, after which it is the parameters and not the prompts."""
+_CHARACTERS_PER_TOKEN = 4.0
+_OVERLOADED = (429, 503, 529)
+_FORBIDDEN = (401, 403, 404)
+
+
+class Http(Teacher):
+    """A model behind any OpenAI-compatible endpoint.
+
+    Address, key and limits are run options: `base_url`, `api_key_env`, `requests_per_minute`,
+    `tokens_per_minute`, `max_in_flight`, `timeout_s` of one request, `retries`.
+    """
+
+    type: Literal["http"] = "http"
+    model: str
+    """Name of the model at the endpoint."""
+    revision: str | None = None
+    """Which state of the model answers, in words of your own: nobody else can tell two apart."""
+    label: str | None = None
+    """Name that completions carry; null: the model's name."""
+    seeded: bool = False
+    """Whether the endpoint makes a text a function of the request's seed; then the seed is sent."""
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """What the endpoint calls the limit on completion tokens."""
+    extra_body: Mapping[str, Any] = Field(default_factory=dict)
+    """More fields of the request, e.g. `{reasoning_effort: high}`."""
+    reasoning_tags: tuple[str, str] | None = ("<think>", "</think>")
+    """Tags around thinking inside the content, where the endpoint does not give it apart; null: none."""
+
+    @property
+    def name(self) -> str:
+        """The label, or the model's name."""
+        return self.label or self.model
+
+    def identity(self) -> dict[str, Any]:
+        """The fields: an endpoint's address is none of them."""
+        return self.model_dump(mode="json", exclude={"label", "token_limit"})
+
+    @asynccontextmanager
+    async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
+        """Connect. Raises PipelineError when no address is given or the key's variable is not set."""
+        from openai import AsyncOpenAI
+
+        urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url
+        if not urls:
+            raise PipelineError(
+                f"teacher '{self.name}' has no address; set `base_url` in the step's `resources`"
+            )
+        key = _key(resources.api_key_env)
+        most = resources.max_in_flight or _MOST_AT_ONCE
+        async with AsyncExitStack() as stack:
+            replicas = []
+            for url in urls:
+                client = AsyncOpenAI(
+                    base_url=url, api_key=key, max_retries=0, timeout=resources.timeout_s or _TIMEOUT_S
+                )
+                replicas.append((await stack.enter_async_context(client), Pace(most=most)))
+            yield _Endpoint(self, Pool(replicas), resources=resources, key=key, slots=most * len(urls))
+
+
+@dataclass(frozen=True, slots=True)
+class _Setback:
+    """An attempt that gave no answer but says nothing against the request."""
+
+    message: str
+    overloaded: bool
+    retry_after_s: float | None = None
+
+
+class _Endpoint:
+    """Connected replicas."""
+
+    def __init__(self, teacher: Http, pool: Pool[Any], *, resources: Resources, key: str, slots: int) -> None:
+        workers = resources.workers or 1
+        self.slots = slots
+        self._teacher = teacher
+        self._pool = pool
+        self._key = key
+        self._retries = resources.retries
+        self._requests = Rate(_share(resources.requests_per_minute, workers))
+        self._tokens = Rate(_share(resources.tokens_per_minute, workers))
+        self._mean_tokens: float | None = None
+        self._answered_at = time.monotonic()
+        self._answers = 0
+        self._hopeless = 0
+
+    async def complete(self, request: Request) -> Completion:
+        """Ask until there is an answer; what one replica keeps too long is asked of another."""
+        began, failures, avoid = time.monotonic(), 0, None
+        while True:
+            await self._requests.take()
+            guess = self._guess(request)
+            await self._tokens.take(guess)
+            client, pace = await self._pool.take(avoid=avoid)
+            try:
+                got = await self._attempt(client, pace, request)
+            finally:
+                await self._pool.give_back(pace)
+            if isinstance(got, Completion):
+                self._tokens.correct((got.prompt_tokens or 0) + (got.completion_tokens or 0) - guess)
+                return got
+            self._tokens.correct(-guess)
+            waited_s = time.monotonic() - max(began, self._answered_at)
+            failures += not got.overloaded
+            if failures > self._retries or waited_s > _PATIENCE_S:
+                raise Busy(f"teacher '{self._teacher.name}': {got.message}", retry_after_s=got.retry_after_s)
+            avoid = None if got.overloaded else client
+
+    async def _attempt(self, client: Any, pace: Pace, request: Request) -> Completion | _Setback:
+        import openai
+
+        sent_at = time.monotonic()
+        try:
+            completion = self._completion(await client.chat.completions.create(**self._body(request)))
+        except openai.APIStatusError as error:
+            return self._refusal(error, pace, sent_at)
+        except (openai.APIError, ValueError, TypeError, AttributeError, LookupError) as error:
+            # Cut, hung, or not what the protocol says: a proxy's page, half a body.
+            pace.failed(sent_at=sent_at)
+            return _Setback(self._clean(f"{type(error).__name__}: {error}"), overloaded=False)
+        pace.went_well()
+        self._answered_at = time.monotonic()
+        self._answers += 1
+        return completion
+
+    def _refusal(self, error: Any, pace: Pace, sent_at: float) -> Completion | _Setback:
+        status, message = error.status_code, self._clean(f"{error.status_code}: {error}")
+        if status in _FORBIDDEN:
+            raise Refused(f"teacher '{self._teacher.name}': {message}")
+        if status in _OVERLOADED:
+            wait_s = _retry_after_s(error.response.headers)
+            pace.was_refused(sent_at=sent_at, retry_after_s=wait_s)
+            return _Setback(message, overloaded=True, retry_after_s=wait_s)
+        if status >= 500 or status in (408, 409):
+            pace.failed(sent_at=sent_at)
+            return _Setback(message, overloaded=False)
+        pace.went_well()
+        self._answered_at = time.monotonic()
+        self._hopeless += 1
+        if self._answers == 0 and self._hopeless >= _HOPELESS:
+            raise Refused(
+                f"teacher '{self._teacher.name}' refuses every request, the last one with {message}; check "
+                "the sampling parameters and `extra_body`"
+            )
+        return self._error({"message": message})
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        how, teacher = request.sampling, self._teacher
+        extra: dict[str, Any] = dict(teacher.extra_body)
+        extra |= {"top_k": how.top_k} if how.top_k else {}
+        extra |= {"min_p": how.min_p} if how.min_p else {}
+        body: dict[str, Any] = {
+            "model": teacher.model,
+            "messages": [dict(m) for m in request.messages],
+            "temperature": how.temperature,
+            "top_p": how.top_p,
+            "extra_body": extra,
+        }
+        if how.max_tokens is not None:
+            body[teacher.token_limit] = how.max_tokens
+        if how.stop:
+            body["stop"] = list(how.stop)
+        if teacher.seeded and request.seed is not None:
+            body["seed"] = request.seed
+        return body
+
+    def _completion(self, answer: Any) -> Completion:
+        choice, usage = answer.choices[0], answer.usage
+        if choice.finish_reason not in ("stop", "length"):
+            if choice.finish_reason is None:
+                raise ValueError("the answer has no finish_reason")
+            return self._error({"message": f"finish_reason {choice.finish_reason}"})
+        finish: FinishReason = choice.finish_reason
+        said = choice.message
+        more = said.model_extra or {}
+        reasoning, content = more.get("reasoning_content") or more.get("reasoning"), said.content or ""
+        if not isinstance(content, str) or not isinstance(reasoning, str | None):
+            raise ValueError("the answer's content is not text")
+        if reasoning is None and self._teacher.reasoning_tags is not None:
+            reasoning, content = split_reasoning(content, tags=self._teacher.reasoning_tags)
+        spent = int(usage.completion_tokens)
+        self._mean_tokens = spent if self._mean_tokens is None else 0.95 * self._mean_tokens + 0.05 * spent
+        return Completion(
+            teacher=self._teacher.name,
+            reasoning_content=reasoning,
+            content=content,
+            finish_reason=finish,
+            prompt_tokens=int(usage.prompt_tokens),
+            completion_tokens=spent,
+            seeded=self._teacher.seeded,
+        )
+
+    def _error(self, detail: Mapping[str, Any]) -> Completion:
+        return Completion(self._teacher.name, "", "error", paid=False, error="teacher_error", detail=detail)
+
+    def _guess(self, request: Request) -> float:
+        """Tokens that the request will cost, as far as one can tell before."""
+        prompt = sum(len(m["content"]) for m in request.messages) / _CHARACTERS_PER_TOKEN
+        return prompt + (
+            self._mean_tokens if self._mean_tokens is not None else request.sampling.max_tokens or 0
+        )
+
+    def _clean(self, message: str) -> str:
+        # Some endpoints repeat the key that they refuse.
+        return " ".join(message.replace(self._key, "***").split())[:500]
+
+
+def _key(variable: str | None) -> str:
+    if variable is None:
+        return "none"
+    key = os.environ.get(variable)
+    if not key:
+        raise PipelineError(f"the environment variable {variable}, named by `api_key_env`, is not set")
+    return key
+
+
+def _share(cap: int | None, workers: int) -> float | None:
+    return None if cap is None else cap / workers
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return None  # a date, which needs clocks that agree, counts as not said
