@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from factory.curation.strings import Texts, iter_tokens, utf8
+from factory.curation.strings import Texts, TokenBlock, Utf8, iter_tokens, utf8
 
-__all__ = ["Numbers", "numbers"]
+__all__ = ["Numbers", "block_numbers", "numbers"]
 
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -60,24 +60,28 @@ class Numbers:
 
 def numbers(texts: Texts) -> Numbers:
     """Finds digits (with thousands separators and decimals) and English number words."""
+    text = utf8(texts)
+    found = [block_numbers(text, block) for block in iter_tokens(texts)]
+    totals = np.cumsum([0, *(part.hashes.size for part in found)])
+    rows = [part.rows[1:] + total for part, total in zip(found, totals, strict=False)]
+    hashes = [part.hashes for part in found]
+    return Numbers(
+        np.concatenate([np.zeros(1, np.int64), *rows]), np.concatenate([np.zeros(0, np.uint64), *hashes])
+    )
+
+
+def block_numbers(text: Utf8, block: TokenBlock) -> Numbers:
+    """The numbers of one block of rows, cut as `alnum`."""
     from factory.curation.kernels import figures
 
-    text = utf8(texts)
     words, values = _word_table()
-    found: list[npt.NDArray[np.uint64]] = []
-    rows = [np.zeros(1, np.int64)]
-    total = 0
-    for block in iter_tokens(texts):
-        span = text.rows[block.first : block.first + block.rows.size]
-        out = np.empty(int(span[-1] - span[0]) + 1, np.uint64)
-        out_rows = np.empty(span.size, np.int64)
-        count = figures.find_numbers(
-            text.data, span, block.rows, block.hashes, block.starts, block.ends, words, values, out, out_rows
-        )
-        found.append(out[:count].copy())
-        rows.append(out_rows[1:] + total)
-        total += count
-    return Numbers(np.concatenate(rows), np.concatenate([*found, np.zeros(0, np.uint64)]))
+    span = text.rows[block.first : block.first + block.rows.size]
+    out = np.empty(int(span[-1] - span[0]) + 1, np.uint64)
+    out_rows = np.empty(span.size, np.int64)
+    count = figures.find_numbers(
+        text.data, span, block.rows, block.hashes, block.starts, block.ends, words, values, out, out_rows
+    )
+    return Numbers(out_rows, out[:count].copy())
 
 
 def _shared(mine: npt.NDArray[np.uint64], theirs: npt.NDArray[np.uint64]) -> int:
