@@ -36,6 +36,7 @@ def build_release(
     pipeline_name: str,
     pipeline_yaml: str,
     provenance: Mapping[str, str] | None = None,
+    reports: Mapping[str, Any] | None = None,
     created: datetime | None = None,
 ) -> Release:
     """Builds the next version below `root`, or returns the version that holds this very content already.
@@ -51,6 +52,8 @@ def build_release(
         pipeline_name: name of the pipeline.
         pipeline_yaml: the pipeline file as it was run.
         provenance: where values come from, by `stages.STEP.FIELD`.
+        reports: more that a step has to say than its manifest, by step name, for example the coverage of a
+            decontamination; it must follow from the step's identity.
         created: time written into the manifest; null: now.
 
     Raises:
@@ -77,7 +80,15 @@ def build_release(
         "pipeline": pipeline_name,
     }
     try:
-        manifest = _fill(folder, head, spec=spec, steps=steps, provenance=origins, yaml=pipeline_yaml)
+        manifest = _fill(
+            folder,
+            head,
+            spec=spec,
+            steps=steps,
+            provenance=origins,
+            reports=reports or {},
+            yaml=pipeline_yaml,
+        )
     except BaseException:
         folder.remove()
         raise
@@ -91,12 +102,15 @@ def _fill(
     spec: ReleaseSpec,
     steps: Sequence[FinishedStep],
     provenance: Mapping[str, str],
+    reports: Mapping[str, Any],
     yaml: str,
 ) -> dict[str, Any]:
     """Writes every file, the manifest last, and gives the manifest."""
     tally = Tally()
     files, held_back = _write_tables(folder, spec, steps, tally=tally)
-    found = describe(spec=spec, steps=steps, tally=tally, held_back=held_back, provenance=provenance)
+    found = describe(
+        spec=spec, steps=steps, tally=tally, held_back=held_back, provenance=provenance, reports=reports
+    )
     manifest = {**head, **found}
     files += [
         folder.write_text("lineage.json", _json(lineage(steps))),

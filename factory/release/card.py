@@ -63,21 +63,23 @@ def _decontamination_section(manifest: Mapping[str, Any]) -> str:
         )
     blocks = []
     for entry in manifest["decontamination"]:
-        report = entry["report"]
-        blocks.append(f"Step `{entry['step']}`:")
-        if not isinstance(report, Mapping):
-            blocks.append("It wrote no report of coverage.")
-            continue
-        tables = {key: value for key, value in report.items() if _is_table(value)}
-        blocks.append(_table(["figure", "value"], [[k, v] for k, v in report.items() if k not in tables]))
-        for key, value in tables.items():
-            header = list(value[0])
-            blocks.append(f"`{key}`\n\n" + _table(header, [[row.get(h) for h in header] for row in value]))
+        figures = [["rows checked", entry["rows_checked"]]]
+        figures.extend([f"rejected: {word}", count] for word, count in entry["rejected"].items())
+        figures.extend([key, value] for key, value in entry["counts"].items())
+        blocks.append(f"Step `{entry['step']}`:\n\n" + _table(["figure", "value"], figures))
+        blocks.append(_coverage(entry["coverage"]))
     return "\n\n".join(blocks)
 
 
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
+def _coverage(coverage: Any) -> str:
+    """What a step reports of its benchmarks, one row each; anything else as JSON."""
+    if not coverage:
+        return "It wrote no report on the benchmarks that it covers."
+    if isinstance(coverage, Mapping) and all(isinstance(value, Mapping) for value in coverage.values()):
+        header = list(dict.fromkeys(key for row in coverage.values() for key in row))
+        rows = [[name, *(row.get(key) for key in header)] for name, row in coverage.items()]
+        return _table(["benchmark", *header], rows)
+    return f"```json\n{json.dumps(coverage, indent=2, ensure_ascii=False)}\n```"
 
 
 def _token_section(manifest: Mapping[str, Any]) -> str:

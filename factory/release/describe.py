@@ -70,10 +70,13 @@ def describe(
     tally: Tally,
     held_back: Mapping[str, int],
     provenance: Mapping[str, str],
+    reports: Mapping[str, Any],
 ) -> dict[str, Any]:
     """All that a manifest says apart from its name, version, fingerprint, time and files."""
     accounting = totals(steps, released=tally.rows, held_back=sum(held_back.values()))
-    entries = [*funnel(steps), _own_entry(tally.rows, held_back)]
+    told = {step.name: step.manifest["report"] for step in steps if step.manifest.get("report")} | dict(
+        reports
+    )
     return {
         "description": spec.description,
         "layout": spec.layout,
@@ -84,21 +87,21 @@ def describe(
             "rows_without_reasoning": tally.without_reasoning,
             **accounting,
         },
-        "funnel": entries,
+        "funnel": [*funnel(steps), _own_entry(tally.rows, held_back)],
         "tokens": {**tally.tokens(), "spent": _spent(steps)},
         "teachers": [
             {"step": step.name, "identity": dict(step.fields)} for step in steps if step.type == "sample"
         ],
         "teacher_rows": tally.teachers(),
         "verifiers": tally.verifiers(),
-        "sandbox": _first_report(steps, "sandbox"),
+        "sandbox": next((r["sandbox"] for r in told.values() if "sandbox" in r), None),
         "settings": settings(steps, provenance),
         "decontamination": [
-            {"step": step.name, "report": step.manifest.get("report")}
+            _decontamination(step, told.get(step.name))
             for step in steps
             if step.type.startswith("decontaminate")
         ],
-        "reports": {step.name: step.manifest["report"] for step in steps if step.manifest.get("report")},
+        "reports": told,
         "sources": tally.sources(),
         "pass_rate_histogram": {"released": tally.pass_rates(), "dropped": tally.dropped_pass_rates()},
     }
@@ -118,17 +121,24 @@ def _own_entry(released: int, held_back: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
+def _decontamination(step: FinishedStep, coverage: Any) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "rows_checked": step.manifest["rows_expected"],
+        "rejected": dict(step.manifest["reasons"]),
+        "counts": dict(step.manifest.get("spent") or {}),
+        "coverage": coverage,
+    }
+
+
 def _spent(steps: Sequence[FinishedStep]) -> dict[str, int]:
+    """Completions and tokens that the whole pipeline drew, released or not."""
     sums: dict[str, int] = {}
     for step in steps:
         for key, value in (step.manifest.get("spent") or {}).items():
-            sums[key] = sums.get(key, 0) + int(value)
+            if key.startswith("completions_") or key.endswith("_tokens"):
+                sums[key] = sums.get(key, 0) + int(value)
     return sums
-
-
-def _first_report(steps: Sequence[FinishedStep], key: str) -> Any:
-    reports = (step.manifest.get("report") or {} for step in steps)
-    return next((report[key] for report in reports if key in report), None)
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:

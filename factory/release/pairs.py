@@ -50,7 +50,7 @@ _COLUMNS = pa.schema(
         ("verdict", pa.string()),
     ]
 )
-_BUCKET_BYTES = 256 << 20
+_BUCKET_BYTES = 128 << 20
 
 
 def pairs(
@@ -60,7 +60,8 @@ def pairs(
 
     The right side comes from the released rows alone; the wrong side from any row of the release that a
     verifier called `fail`, rejected ones included. `error` and `timeout` are not wrong, and a truncated or
-    empty completion stands for nothing. Memory holds one bucket of problems (about 256 MiB), not the set.
+    empty completion stands for nothing. Memory holds one bucket
+    of problems (about 128 MiB of rows), not the set.
 
     Raises:
         DataError: the rows carry no verdicts.

@@ -28,11 +28,7 @@ VERIFIED = pa.schema([*SAMPLED, ("verdicts", pa.list_(VERDICT)), ("verdict", pa.
 GRADED = pa.schema([*VERIFIED, ("pass_rate", pa.float64()), ("passes", pa.int32())])
 Rows = list[dict[str, Any]]
 SHARDS = 2
-COVERAGE = {
-    "checked": 11,
-    "uncheckable": 1,
-    "benchmarks": [{"name": "bench", "items": 5, "short_items": 2, "hits": 1}],
-}
+COVERAGE = {"bench": {"items": 5, "uncheckable": 2}}
 
 
 def _file(path: Path, rows: Rows, schema: pa.Schema) -> dict[str, Any]:
@@ -188,6 +184,7 @@ def make_steps(
         schema=PROBLEM_SCHEMA,
         fields={"ngram": 8},
         report=COVERAGE,
+        spent={"contaminated_bench": 1, "uncheckable_rows": 1},
     )
     drawn = [c for i, row in enumerate(asked) for c in completions(row, passes=passes[i % len(passes)])]
     teacher = {"type": "vllm", "model": "tiny-teacher", "digest": "d" * 64}

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from factory.core import DataError, PipelineError
+from factory.release.build import build_release
 from factory.release.layouts import AM_SCHEMA
-from factory.release.spec import FinishedStep
+from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import Folder
 from factory.release.versions import Release, list_releases, verify_release
 from tests.release.conftest import build
@@ -216,11 +217,19 @@ def test_manifest_says_who_made_the_rows_and_how(release: Release) -> None:
     assert found["teacher_rows"] == {"tiny-teacher": 27}
     assert found["teachers"][0]["identity"]["temperature"] == 0.7
     assert found["verifiers"] == [{"verifier": "math", "version": "0.9.0", "verdicts": {"pass": 27}}]
-    assert found["decontamination"][0]["report"]["uncheckable"] == 1
+    assert found["decontamination"] == [
+        {
+            "step": "decontaminate",
+            "rows_checked": 13,
+            "rejected": {"contaminated": 1},
+            "counts": {"contaminated_bench": 1, "uncheckable_rows": 1},
+            "coverage": {"bench": {"items": 5, "uncheckable": 2}},
+        }
+    ]
     assert found["tokens"]["completion"] == sum(
         int(str(r["completion_tokens"])) for r in read(release, "rows/")
     )
-    assert found["tokens"]["spent"]["completions_drawn"] == 48
+    assert found["tokens"]["spent"] == {"completions_drawn": 48, "completion_tokens": 1440}
     assert {(s["source"], s["license"], s["rows"]) for s in found["sources"]} == {
         ("sums", "CC0-1.0", 18),
         ("more-sums", "MIT", 9),
@@ -229,6 +238,27 @@ def test_manifest_says_who_made_the_rows_and_how(release: Release) -> None:
         "released": [0, 0, 0, 0, 0, 3, 0, 3, 0, 3],
         "dropped": [3, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     }
+
+
+def test_reports_that_the_caller_adds_reach_manifest_and_card(
+    steps: Sequence[FinishedStep], tmp_path: Path
+) -> None:
+    made = build_release(
+        ReleaseSpec(),
+        steps,
+        root=str(tmp_path),
+        pipeline_name="sums",
+        pipeline_yaml="",
+        reports={
+            "decontaminate": {"math-500": {"items": 500, "uncheckable": 32}},
+            "verify": {"sandbox": "gvisor"},
+        },
+    )
+    assert made.manifest["decontamination"][0]["coverage"]["math-500"]["uncheckable"] == 32
+    assert made.manifest["sandbox"] == "gvisor"
+    text = Path(made.url, "README.md").read_text()
+    assert "| math-500 | 500 | 32 |" in text
+    assert "Code ran in sandbox tier `gvisor`." in text
 
 
 def test_settings_carry_their_provenance(release: Release) -> None:
