@@ -1,0 +1,396 @@
+"""The sandbox as its users see it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sandbox import compare as comparisons
+from sandbox.inside.codec import CodecError, encode
+from sandbox.languages import Artifact, Toolbox
+from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, TestResult, Tier
+from sandbox.place import Interpreter, Place, base_interpreter, copy_stdlib, readable_by_others
+from sandbox.pool import Pool
+from sandbox.selftest import self_test
+from sandbox.slot import Broken, Frame, Slot, TierUnavailable
+from sandbox.tiers import ORDER, tiers_down_to
+from sandbox.verdicts import KEEP_BYTES, call_result, near_limit, stdin_result, trial_results
+
+__all__ = ["Sandbox"]
+
+Values = Callable[[Any, Any], bool]
+"""(returned value, expected value) -> accepted."""
+
+
+class Sandbox:
+    """Runs untrusted programs against tests. Thread-safe; each run takes one slot.
+
+    Args:
+        slots: How many runs may go on at once.
+        min_isolation: The weakest tier to accept; the strongest one that works here is used.
+        tier: Exactly this tier, or an error.
+        limits: Bounds of each test unless a run names others.
+        site_dirs: Directories of packages (such as numpy) that programs may import.
+        preload: Modules to import once per slot, so that programs find them loaded.
+        allow_unsafe_execution: Permits the tier "rlimits", which keeps nothing hidden.
+        interpreter: Python to run programs with; by default the one below this process.
+
+    Raises:
+        SandboxError: no permitted tier works here, with the system call, its errno and the cure; or a hostile
+        probe
+            got through.
+    """
+
+    def __init__(
+        self,
+        *,
+        slots: int = 1,
+        min_isolation: Tier = "landlock",
+        tier: Tier | None = None,
+        limits: Limits | None = None,
+        site_dirs: Sequence[str | Path] = (),
+        preload: Sequence[str] = (),
+        allow_unsafe_execution: bool = False,
+        interpreter: Interpreter | None = None,
+    ):
+        if slots < 1:
+            raise ValueError(f"slots must be at least 1, not {slots}")
+        wanted = [tier] if tier else tiers_down_to(min_isolation, allow_unsafe=allow_unsafe_execution)
+        if tier == "rlimits" and not allow_unsafe_execution:
+            raise SandboxError("the tier 'rlimits' isolates nothing: it needs allow_unsafe_execution=True")
+        self.limits = limits or Limits()
+        self._interpreter = interpreter or base_interpreter()
+        self._site_dirs = [os.path.realpath(path) for path in site_dirs]
+        self._preload = list(preload)
+        self._shared = _make_shared_directory()
+        self._toolbox = Toolbox(f"{self._shared}/headers")
+        try:
+            self.tier, first = self._first_slot(wanted)
+            if self.tier != "namespaces" and os.geteuid() == 0:
+                self._toolbox.keep_readable()
+            rest = [self._slot(self.tier, number) for number in range(1, slots)]
+            self._pool = Pool([first, *rest])
+        except BaseException:
+            shutil.rmtree(self._shared, ignore_errors=True)
+            raise
+        try:
+            self_test(self, self._shared)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends every process of the sandbox and removes its directory."""
+        self._pool.close()
+        self._toolbox.close()
+        shutil.rmtree(self._shared, ignore_errors=True)
+
+    def run_stdin(
+        self,
+        code: str,
+        tests: Sequence[StdinTest],
+        *,
+        language: str = "python",
+        limits: Limits | None = None,
+        compare: comparisons.Comparison | str = "exact_tokens",
+        stop_on_first_failure: bool = False,
+        keep_output: int = KEEP_BYTES,
+    ) -> Result:
+        """Runs a program once per test; the outputs are compared here, outside.
+
+        `keep_output` bytes of each output's end go into the results.
+        """
+        bounds = limits or self.limits
+        accept = comparisons.resolve(compare)
+        started = time.monotonic()
+        artifact = self._toolbox.build(self, code, language, bounds)
+        if isinstance(artifact, Result):
+            return _timed(artifact, self.tier, language, started)
+
+        def judge(frame: Frame, place: int) -> TestResult:
+            expected = tests[place].expected
+            wanted = None if expected is None else (lambda text: accept(text, expected))
+            return stdin_result(frame[0], frame[1], bounds, wanted, keep=keep_output)
+
+        inputs = [test.stdin.encode("utf-8", "surrogatepass") for test in tests]
+        results = self._per_test(artifact, inputs, judge, bounds, stop=stop_on_first_failure)
+        return _timed(results, self.tier, language, started)
+
+    def run_calls(
+        self,
+        code: str,
+        tests: Sequence[CallTest],
+        *,
+        entry: str,
+        limits: Limits | None = None,
+        compare: Values | None = None,
+        stop_on_first_failure: bool = False,
+    ) -> Result:
+        """Calls a function once per test, each time in a new process; the results are compared here, outside.
+
+        Args:
+            entry: `f`, `Class.method`, or the name of a method of a class `Solution`.
+            compare: How two plain values are compared; `sandbox.compare.values_equal` by default.
+        """
+        bounds = limits or self.limits
+        started = time.monotonic()
+        try:
+            inputs = [encode(list(test.args)) for test in tests]
+        except CodecError as error:
+            raise ValueError(f"arguments of a call must be plain built-in values: {error}") from error
+
+        def judge(frame: Frame, place: int) -> TestResult:
+            return call_result(frame[0], frame[1], bounds, tests[place].expected, compare)
+
+        artifact = Artifact({"job": "calls", "entry": entry}, [code.encode("utf-8", "surrogatepass")])
+        results = self._per_test(artifact, inputs, judge, bounds, stop=stop_on_first_failure)
+        return _timed(results, self.tier, "python", started)
+
+    def run_asserts(
+        self,
+        code: str,
+        test_code: str,
+        *,
+        entry: str = "",
+        language: str = "python",
+        limits: Limits | None = None,
+    ) -> Result:
+        """Runs asserts, or a `check(candidate)` function, in a process that the solution cannot reach.
+
+        Public names of the solution that hide no built-in are known to the tests. Each top-level assert is
+        one test. In C++ tests and solution are one program, which passes when `main` returns 0: a weak
+        harness.
+        """
+        if language != "python":
+            return self._native_asserts(code, test_code, language, limits or self.limits)
+        head = {"job": "asserts", "style": "asserts", "entry": entry, "module": "solution"}
+        return self._trial(head, code, test_code, limits)
+
+    def run_pytest(
+        self, code: str, test_code: str, *, module: str = "solution", limits: Limits | None = None
+    ) -> Result:
+        """Runs a pytest file that imports the solution by the name `module`; each test function is one
+        test."""
+        head = {"job": "asserts", "style": "pytest", "entry": "", "module": module}
+        return self._trial(head, code, test_code, limits)
+
+    def languages(self) -> list[str]:
+        """The languages that can be run here."""
+        return self._toolbox.languages()
+
+    def processes(self) -> list[int]:
+        """Ids of all live processes of the sandbox, oldest first."""
+        return [pid for slot in self._pool.slots for pid in slot.processes()]
+
+    @property
+    def uid(self) -> int:
+        """The host user id that programs of the first slot run as."""
+        return self._pool.slots[0].place.uid or os.geteuid()
+
+    @property
+    def resting_processes(self) -> int:
+        """How many processes the sandbox has when nothing runs."""
+        return sum(slot.resting_processes for slot in self._pool.slots)
+
+    def _native_asserts(self, code: str, test_code: str, language: str, limits: Limits) -> Result:
+        started = time.monotonic()
+        artifact = self._toolbox.build(self, f"{code}\n{test_code}\n", language, limits, harness=True)
+        if isinstance(artifact, Result):
+            return _timed(artifact, self.tier, language, started)
+        token = os.urandom(16).hex()
+
+        def judge(frame: Frame, place: int) -> TestResult:
+            del place
+            return stdin_result(frame[0], frame[1], limits, lambda text: text.endswith(token))
+
+        result = self._per_test(artifact, [token.encode()], judge, limits, stop=False)
+        return _timed(replace(result, weak_harness=True), self.tier, language, started)
+
+    def _trial(self, head: dict[str, Any], code: str, test_code: str, limits: Limits | None) -> Result:
+        bounds = limits or self.limits
+        started = time.monotonic()
+        blobs = [code.encode("utf-8", "surrogatepass")]
+        hidden = test_code.encode("utf-8", "surrogatepass")
+
+        def once(*, alone: bool) -> Result:
+            record = self.request(head, blobs, limits=bounds, tests=1, alone=alone, hidden=hidden)
+            if isinstance(record, Result):
+                return record
+            tests, weak = trial_results(*record[-1], bounds)
+            return Result(_overall(tests), tests, weak_harness=weak)
+
+        result = once(alone=False)
+        if any(near_limit(test, bounds) for test in result.tests):
+            result = once(alone=True)
+        return _timed(result, self.tier, "python", started)
+
+    def _per_test(
+        self,
+        artifact: Artifact,
+        inputs: list[bytes],
+        judge: Callable[[Frame, int], TestResult],
+        limits: Limits,
+        *,
+        stop: bool,
+    ) -> Result:
+        if not inputs:
+            return Result("AC", reason="no tests")
+        seen: list[TestResult] = []
+
+        def each(frame: Frame) -> bool:
+            if "cpu_s" not in frame[0]:
+                return True
+            seen.append(judge(frame, len(seen)))
+            return seen[-1].verdict == "AC"
+
+        record = self.request(
+            {**artifact.head, "stop_on_first_failure": stop},
+            [*artifact.blobs, *inputs],
+            limits=limits,
+            tests=len(inputs),
+            files=artifact.files,
+            each=each if stop else None,
+        )
+        if isinstance(record, Result):
+            return record
+        results = [judge(frame, place) for place, frame in enumerate(record)]
+        for place, result in enumerate(results):
+            if near_limit(result, limits):
+                again = self.request(
+                    artifact.head,
+                    [*artifact.blobs, inputs[place]],
+                    limits=limits,
+                    tests=1,
+                    files=artifact.files,
+                    alone=True,
+                )
+                if not isinstance(again, Result):
+                    results[place] = judge(again[0], place)
+        return Result(_overall(results), results)
+
+    def request(
+        self,
+        head: dict[str, Any],
+        blobs: list[bytes],
+        *,
+        limits: Limits,
+        tests: int,
+        alone: bool = False,
+        hidden: bytes | None = None,
+        files: Sequence[int] = (),
+        each: Callable[[Frame], bool] | None = None,
+    ) -> list[Frame] | Result:
+        """Runs one request on a slot, a second time if the sandbox itself failed.
+
+        Returns the frames of the tests, or a result that has none: CE, or INFRA.
+        """
+        wire = limits.wire()
+        compile_s = max(3 * limits.compile_cpu_s, limits.compile_cpu_s + 2)
+        deadline_s = compile_s + tests * (limits.effective_wall_s() * 2 + 1) + 10
+        failure = ""
+        for _ in range(2):
+            with self._pool.alone() if alone else self._pool.one() as slot, contextlib.suppress(Broken):
+                try:
+                    record, reply = slot.request(
+                        {**head, "limits": wire},
+                        blobs,
+                        deadline_s=deadline_s,
+                        hidden=hidden,
+                        files=list(files),
+                        each=each,
+                    )
+                except Broken as error:
+                    failure = str(error)
+                    raise
+                outcome = _outcome(record, reply)
+                if not isinstance(outcome, str):
+                    return outcome
+                failure = f"{outcome} {slot.written()}"
+        return Result("INFRA", reason=failure[:1000])
+
+    def _first_slot(self, wanted: Sequence[Tier]) -> tuple[Tier, Slot]:
+        refusals = []
+        for tier in wanted:
+            slot = self._slot(tier, 0)
+            try:
+                slot.start()
+                return tier, slot
+            except TierUnavailable as error:
+                slot.close()
+                refusals.append(str(error))
+            except BaseException as error:
+                slot.close()
+                if isinstance(error, Broken):
+                    raise SandboxError(str(error)) from error
+                raise
+        weaker = [tier for tier in ORDER if tier not in wanted]
+        hint = f" Not tried: {', '.join(weaker)}." if weaker else ""
+        raise SandboxError("\n".join(refusals) + hint)
+
+    def _slot(self, tier: Tier, number: int) -> Slot:
+        place = Place(
+            tier, number, self._interpreter, self._site_dirs, self._shared, tool_roots=self._toolbox.roots
+        )
+        copied = None
+        if tier != "namespaces" and os.geteuid() == 0 and not readable_by_others(self._interpreter.stdlib):
+            copied = f"{self._shared}/python"
+            if not os.path.isdir(copied):
+                copy_stdlib(self._interpreter, copied)
+        place.prepare(copied_stdlib=copied)
+        return Slot(place, limits=self.limits, preload=self._preload)
+
+
+def _make_shared_directory() -> str:
+    """The one directory that a sandbox makes; in memory where the machine has a place for that."""
+    memory = "/dev/shm"
+    parent = memory if os.path.isdir(memory) and os.access(memory, os.W_OK) else None
+    path = tempfile.mkdtemp(prefix="sandbox-", dir=parent)
+    os.chmod(path, 0o711)
+    os.mkdir(f"{path}/headers", 0o755)
+    return path
+
+
+def _outcome(record: list[Frame], reply: dict[str, Any]) -> list[Frame] | Result | str:
+    """The frames of the tests; or a result without tests; or, as text, what failed in the sandbox."""
+    phases = [head["phase"] for head, _ in record if "phase" in head]
+    rejected = [head["reason"] for head, _ in record if head.get("phase") == "rejected"]
+    if rejected:
+        return Result("CE", reason=rejected[0])
+    done = any(head.get("done") for head, _ in record)
+    if not done and phases[-1:] == ["compile"] and (reply["signal"] or reply["late"]):
+        return Result("CE", reason=f"the compiler was killed by signal {reply['signal']}")
+    if not done:
+        return f"the supervisor ended early: {reply}."
+    return [frame for frame in record if "phase" not in frame[0] and "done" not in frame[0]]
+
+
+def _overall(tests: Sequence[TestResult]) -> Any:
+    return next((test.verdict for test in tests if test.verdict != "AC"), "AC")
+
+
+def _timed(result: Result, tier: Tier, language: str, started: float) -> Result:
+    return Result(
+        result.verdict,
+        result.tests,
+        tier,
+        language,
+        round(time.monotonic() - started, 4),
+        result.weak_harness,
+        result.reason,
+    )

@@ -1,0 +1,276 @@
+"""The solution's side of a call: makes the calls that the judge asks for, and sends back plain values.
+
+Nothing here is trusted: this code shares an interpreter with the solution. It only has to be faithful to
+honest programs; whatever a dishonest one makes it send is no more than a value that it could have returned.
+"""
+
+from __future__ import annotations
+
+import builtins
+import operator
+import os
+import sys
+import types
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NoReturn
+
+from sandbox.inside.child import finish, report, run_module, standard_streams
+from sandbox.inside.codec import CodecError, decode, encode
+from sandbox.inside.filters import solution_filter
+from sandbox.inside.links import Closed, Link
+from sandbox.inside.supervisor import Job, memory_file
+from sandbox.inside.watch import watch
+
+__all__ = ["find_entry", "run_calls", "serve"]
+
+_MUTABLE = (list, dict, set, bytearray)
+_OPERATOR_NAMES = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift eq ne lt le gt ge"
+_OPERATORS = {name: getattr(operator, name) for name in _OPERATOR_NAMES.split()}
+_UNARY: dict[str, Callable[..., Any]] = {
+    "len": len,
+    "str": str,
+    "repr": repr,
+    "bool": bool,
+    "iter": iter,
+    "next": next,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "delitem": operator.delitem,
+    "isinstance": isinstance,
+    "neg": operator.neg,
+    "abs": abs,
+    "enter": lambda item: type(item).__enter__(item),
+    "exit": lambda item: type(item).__exit__(item, None, None, None),
+}
+
+
+def run_calls(job: Job, code: types.CodeType) -> None:
+    """One process per call; the result goes into a file that the driver decodes and compares."""
+    cage = job.cage("run", solution_filter())
+    for arguments in job.blobs[1:]:
+        fds = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr"), memory_file("returned")]
+        pid = job.start(cage, fds, partial(_call_once, code, job, arguments))
+        (ended,) = watch([pid], job.bounds())
+        size = min(os.fstat(fds[3]).st_size, job.limits["output_bytes"])
+        passed = job.record(ended, fds[1], fds[2], os.pread(fds[3], size, 0))
+        for fd in fds:
+            os.close(fd)
+        job.clean()
+        if not job.go_on(passed=passed):
+            return
+
+
+def _call_once(code: types.CodeType, job: Job, arguments: bytes) -> NoReturn:
+    standard_streams()
+    room = job.limits["output_bytes"] - 1
+    status = 0
+    try:
+        namespace = run_module(code, job.home.directory, name="solution")
+        result = find_entry(namespace, job.head["entry"])(*decode(arguments))
+        try:
+            answer = encode(result, special=None, max_bytes=room)
+        except CodecError as error:
+            answer = b"!" + str(error).encode()
+        # Written whole, and last: what is cut short is no answer.
+        while answer:
+            answer = answer[os.write(3, answer) :]
+    except BaseException as error:
+        status = 1
+        report(error)
+    finish(status, wait=False)
+
+
+def find_entry(namespace: dict[str, Any], entry: str) -> Any:
+    """The function of that name: global, `Class.method`, or a method of a class named Solution."""
+    head, _, tail = entry.partition(".")
+    found = namespace.get(head)
+    if tail:
+        return getattr(found() if isinstance(found, type) else found, tail)
+    if found is None:
+        solution = namespace.get("Solution")
+        if isinstance(solution, type) and hasattr(solution, entry):
+            return getattr(solution(), entry)
+        raise NameError(f"the solution does not define {entry}")
+    return found
+
+
+class _Agent:
+    """Objects that the judge holds by number, and what it may ask of them."""
+
+    def __init__(self, fd: int):
+        self._objects: list[Any] = [None]
+        self._known: dict[int, int] = {}
+        self.link = Link(fd, special=self._refer, resolve=self._resolve)
+
+    def _refer(self, value: Any) -> tuple[int, str] | None:
+        if isinstance(value, _OfJudge):
+            return object.__getattribute__(value, "_number"), ""
+        kind = type(value)
+        if kind is not type and issubclass(kind, (int, float, str, bytes, tuple, list, dict, set, frozenset)):
+            return None
+        number = self._known.get(id(value))
+        if number is None:
+            number = len(self._objects)
+            self._objects.append(value)
+            self._known[id(value)] = number
+        return number, _describe(value)
+
+    def _resolve(self, number: int, text: str) -> Any:
+        if number > 0:
+            return self._objects[number]
+        if number == 0:
+            return _standard(text)
+        return _OfJudge(self, number)
+
+    def ask_judge(self, request: list[Any]) -> Any:
+        """A call that goes the other way: of a function or an object that the tests passed in."""
+        self.link.send(request)
+        while True:
+            message = self.link.receive()
+            if message[0] == "answer":
+                if message[1] == "ok":
+                    return message[2]
+                raise _builtin_error(message[2])(*message[3])
+            self._reply(message)
+
+    def serve(self, namespace: dict[str, Any]) -> None:
+        """Answers until the judge hangs up."""
+        self._namespace = namespace
+        while True:
+            try:
+                self._reply(self.link.receive())
+            except Closed:
+                return
+
+    def _reply(self, message: list[Any]) -> None:
+        before = os.lseek(1, 0, os.SEEK_CUR)
+        try:
+            result, changed = self._perform(message)
+            head = ["ok", result, changed, self._printed(before)]
+            self.link.send(head)
+        except Closed:
+            raise
+        except CodecError as error:
+            self.link.send(["raise", ["ValueError"], [str(error)], [], self._printed(before)])
+        except BaseException as error:
+            self._send_error(error, self._printed(before))
+
+    def _send_error(self, error: BaseException, printed: str) -> None:
+        names = [
+            kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind
+        ]
+        kinds = [kind for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is not kind]
+        try:
+            arguments = list(error.args)
+            self.link.pack(arguments)
+        except BaseException:
+            arguments = []
+        try:
+            self.link.send(["raise", names, arguments, kinds, printed])
+        except CodecError:
+            self.link.send(["raise", names, [], [], printed])
+
+    def _perform(self, message: list[Any]) -> tuple[Any, list[Any]]:
+        verb, *rest = message
+        if verb == "names":
+            return _public(self._namespace), []
+        if verb == "name":
+            return self._namespace[rest[0]], []
+        if verb == "get":
+            return getattr(rest[0], rest[1]), []
+        if verb == "set":
+            setattr(rest[0], rest[1], rest[2])
+            return None, []
+        if verb == "op":
+            operation = _UNARY.get(rest[0]) or _OPERATORS[rest[0]]
+            return operation(*rest[1]), []
+        target, arguments, named = rest
+        before = [_packed(self.link, item) for item in arguments]
+        result = target(*arguments, **named)
+        after = [_packed(self.link, item) for item in arguments]
+        changed = [
+            [place, arguments[place]]
+            for place, (old, new) in enumerate(zip(before, after, strict=True))
+            if old != new
+        ]
+        return result, changed
+
+    def _printed(self, before: int) -> str:
+        try:
+            sys.stdout.flush()
+            return os.pread(1, 65536, before).decode(errors="replace")
+        except Exception:
+            return ""
+
+
+class _OfJudge:
+    """Stands for a function or an object of the tests."""
+
+    def __init__(self, agent: _Agent, number: int):
+        object.__setattr__(self, "_agent", agent)
+        object.__setattr__(self, "_number", number)
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._agent.ask_judge(["call", self._number, list(arguments), named])
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._agent.ask_judge(["get", self._number, name])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._agent.ask_judge(["set", self._number, name, value])
+
+
+def _packed(link: Link, value: Any) -> bytes | None:
+    if not isinstance(value, _MUTABLE):
+        return None
+    try:
+        return link.pack(value)
+    except CodecError:
+        return None
+
+
+def _public(namespace: dict[str, Any]) -> list[str]:
+    return [name for name in namespace if isinstance(name, str) and not name.startswith("__")]
+
+
+def _describe(value: Any) -> str:
+    """What the judge may know of an object: its kind and its name; for the library's own things, where they
+    are."""
+    if isinstance(value, types.ModuleType):
+        return f"module:{value.__name__}"
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    module = getattr(value, "__module__", None)
+    if isinstance(value, (type, types.BuiltinFunctionType)) and module in sys.stdlib_module_names:
+        return f"library:{module}:{name}"
+    if isinstance(value, type):
+        return f"error:{name}" if issubclass(value, BaseException) else f"class:{name}"
+    return f"callable:{name}" if callable(value) else f"object:{name}"
+
+
+def _standard(text: str) -> Any:
+    module, _, path = text.partition(":")
+    found: Any = __import__(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def _builtin_error(name: str) -> type[BaseException]:
+    found = getattr(builtins, name, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError
+
+
+def serve(code: types.CodeType, job: Job) -> NoReturn:
+    """Loads the solution and answers the judge over descriptor 3."""
+    standard_streams()
+    agent = _Agent(3)
+    try:
+        namespace = run_module(code, job.home.directory, name=job.head["module"])
+    except BaseException as error:
+        report(error)
+        finish(1, wait=False)
+    agent.serve(namespace)
+    finish(0, wait=False)

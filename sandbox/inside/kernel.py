@@ -1,0 +1,170 @@
+"""The few Linux system calls that Python has no name for, by ctypes.
+
+Every wrapper raises `KernelError`, which remembers the call's name, so that a refusal can say what failed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+__all__ = [
+    "CLONE_NEWCGROUP",
+    "CLONE_NEWIPC",
+    "CLONE_NEWNET",
+    "CLONE_NEWNS",
+    "CLONE_NEWPID",
+    "CLONE_NEWUSER",
+    "CLONE_NEWUTS",
+    "MNT_DETACH",
+    "MS_BIND",
+    "MS_NODEV",
+    "MS_NOEXEC",
+    "MS_NOSUID",
+    "MS_PRIVATE",
+    "MS_RDONLY",
+    "MS_REC",
+    "MS_REMOUNT",
+    "KernelError",
+    "close_from",
+    "cpu_clock",
+    "drop_capabilities",
+    "execveat",
+    "mount",
+    "pivot_root",
+    "prctl",
+    "set_mount_readonly",
+    "syscall",
+    "umount",
+    "unshare",
+]
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
+MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
+MNT_DETACH = 2
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
+PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+
+AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+
+# x86-64 numbers of the calls made here; the filter's own table is in `filters`.
+_PIVOT_ROOT, _CAPSET, _EXECVEAT, _CLOSE_RANGE, _MOUNT_SETATTR = 155, 126, 322, 436, 442
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+class KernelError(OSError):
+    """A system call failed: `call` names it, `errno` says how."""
+
+    def __init__(self, call: str, number: int):
+        super().__init__(number, os.strerror(number))
+        self.call = call
+
+
+def _check(result: int, call: str) -> int:
+    if result < 0:
+        raise KernelError(call, ctypes.get_errno())
+    return result
+
+
+def syscall(number: int, *args: object, call: str) -> int:
+    """Makes a raw system call; integers are widened to 64 bits."""
+    wide = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    return _check(_libc.syscall(ctypes.c_long(number), *wide), call)
+
+
+def prctl(option: int, *args: int, call: str = "prctl") -> int:
+    """prctl(2)."""
+    padded = (*args, 0, 0, 0, 0)[:4]
+    return _check(_libc.prctl(option, *[ctypes.c_ulong(arg) for arg in padded]), call)
+
+
+def unshare(flags: int, *, call: str) -> None:
+    """unshare(2); `call` is how a refusal should spell it."""
+    _check(_libc.unshare(flags), call)
+
+
+def mount(source: str, target: str, *, kind: str | None = None, flags: int = 0, options: str = "") -> None:
+    """mount(2)."""
+    result = _libc.mount(
+        source.encode(),
+        target.encode(),
+        kind.encode() if kind else None,
+        ctypes.c_ulong(flags),
+        options.encode() or None,
+    )
+    _check(result, f"mount({kind or source} on {target})")
+
+
+def umount(target: str) -> None:
+    """umount2(2), detaching at once."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount2({target})")
+
+
+def pivot_root(root: str) -> None:
+    """Makes `root` the root directory and lets go of the old one."""
+    os.chdir(root)
+    syscall(_PIVOT_ROOT, b".", b".", call="pivot_root")
+    umount(".")
+    os.chdir("/")
+
+
+def set_mount_readonly(target: str) -> None:
+    """Makes a bind mount and all below it read-only, without devices and set-uid files."""
+    attributes = struct.pack("QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
+    syscall(
+        _MOUNT_SETATTR,
+        AT_FDCWD,
+        target.encode(),
+        AT_RECURSIVE,
+        attributes,
+        len(attributes),
+        call="mount_setattr",
+    )
+
+
+def close_from(first: int) -> None:
+    """Closes every descriptor from `first` on."""
+    syscall(_CLOSE_RANGE, first, 0xFFFFFFFF, 0, call="close_range")
+
+
+def drop_capabilities() -> None:
+    """Empties every capability set of this thread; bounding-set drops that are not allowed are not needed."""
+    for capability in range(64):
+        try:
+            prctl(PR_CAPBSET_DROP, capability)
+        except KernelError:
+            break
+    # _LINUX_CAPABILITY_VERSION_3, this thread, three empty 64-bit sets.
+    syscall(_CAPSET, struct.pack("Ii", 0x20080522, 0), bytes(24), call="capset")
+
+
+def execveat(fd: int, argv: list[str], env: dict[str, str]) -> None:
+    """Replaces this process by the program open at `fd`; returns only by raising."""
+    arguments = (ctypes.c_char_p * (len(argv) + 1))(*[arg.encode() for arg in argv], None)
+    pairs = [f"{key}={value}".encode() for key, value in env.items()]
+    environment = (ctypes.c_char_p * (len(pairs) + 1))(*pairs, None)
+    syscall(_EXECVEAT, fd, b"", arguments, environment, AT_EMPTY_PATH, call="execveat")
+
+
+def cpu_clock(pid: int) -> int:
+    """The clock id of a process's CPU time (all its threads), for `time.clock_gettime`."""
+    return (~pid << 3) | 2

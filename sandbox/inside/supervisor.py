@@ -1,0 +1,329 @@
+"""The process of one solution: compiles it, starts one process per test, and writes down how each ended.
+
+It runs under the sandbox's own file rules and filter from before it has seen a byte of the solution, holds no
+expected output, and takes nothing from a test process but the bytes it left in its output files.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from sandbox.inside import filters, kernel, landlock
+from sandbox.inside.child import Cage, confine, finish, run_script
+from sandbox.inside.frames import append, read_all
+from sandbox.inside.scratch import Scratch
+from sandbox.inside.watch import GRACE, Bounds, Ended, watch
+
+__all__ = ["Home", "Job", "supervise"]
+
+_STDERR_TAIL = 4_000
+_TOTAL_OUTPUT_FACTOR = 4
+_THREAD_ALLOWANCE = 8
+"""Process slots for the sandbox's own processes under the same user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What a slot knows about the place it runs in."""
+
+    tier: str
+    directory: str
+    scratch: Scratch | None
+    flat: bool
+    """The scratch directory has no quota of its own and must be counted."""
+    proc_fd: int | None
+    base_bytes: int
+    """Address space of the bare zygote."""
+    own_uid: bool
+    read: list[str]
+    execute: list[str]
+    compile_read: list[str]
+    compile_execute: list[str]
+    env: dict[str, str]
+
+
+class Job:
+    """One request: its limits, the fds it came with, and the means to start processes for it."""
+
+    def __init__(
+        self,
+        home: Home,
+        head: dict[str, Any],
+        blobs: list[bytes],
+        *,
+        result_fd: int,
+        control_fd: int,
+        files: list[int],
+    ):
+        self.home = home
+        self.head = head
+        self.blobs = blobs
+        self.result_fd = result_fd
+        self.control_fd = control_fd
+        self.files = files
+        self.limits: dict[str, Any] = head["limits"]
+        self._output_left = _TOTAL_OUTPUT_FACTOR * self.limits["output_bytes"]
+        self._rules: dict[str, landlock.Ruleset] = {}
+        self._trouble = memory_file("trouble")
+
+    def rules(self, profile: str) -> landlock.Ruleset | None:
+        """The file rules of a profile, made once."""
+        if self.home.tier == "rlimits" or landlock.abi() < 1:
+            return None
+        if profile not in self._rules:
+            self._rules[profile] = _ruleset(self.home, profile)
+            self._rules[profile].allow(self.head.get("execute", []), landlock.READ_EXECUTE)
+        return self._rules[profile]
+
+    def cage(self, profile: str, program: filters.Program, **changes: Any) -> Cage:
+        """The bounds of one process."""
+        limits = self.limits
+        bounded = changes.pop("bounded", True)
+        memory = changes.pop("memory_bytes", limits["memory_bytes"])
+        values: dict[str, Any] = {
+            "cpu_s": int(limits["cpu_s"] * GRACE) + 2,
+            "address_space": self.home.base_bytes + memory if bounded else None,
+            "file_bytes": limits["output_bytes"],
+            "open_files": limits["open_files"],
+            "processes": limits["threads"] + _THREAD_ALLOWANCE if self.home.own_uid else None,
+            "stack_bytes": max(8 << 20, min(memory // 2, 100 << 20)),
+            "directory": self.home.directory,
+            "rules": self.rules(profile),
+            "filter": None if self.home.tier == "rlimits" and not filters_work() else program,
+        }
+        return Cage(**{**values, **changes})
+
+    def bounds(self, *, cpu_s: float | None = None, wall_s: float | None = None, **changes: Any) -> Bounds:
+        """The bounds kept from outside."""
+        limits = self.limits
+        values: dict[str, Any] = {
+            "cpu_s": cpu_s or limits["cpu_s"],
+            "wall_s": wall_s or limits["wall_s"],
+            "memory_bytes": limits["memory_bytes"],
+            "threads": limits["threads"] + 1,
+            "proc_fd": self.home.proc_fd,
+            "scratch": self.home.scratch if self.home.flat else None,
+            "scratch_files": limits["scratch_files"],
+            "scratch_bytes": limits["scratch_bytes"],
+        }
+        return Bounds(**{**values, **changes})
+
+    def start(self, cage: Cage, fds: list[int], body: Callable[[], object]) -> int:
+        """Starts a process that confines itself, sees `fds` as 0, 1, 2 ..., and runs `body`; returns its
+        id."""
+        pid = os.fork()
+        if pid:
+            return pid
+        try:
+            confine(cage, [*fds, self._trouble])
+        except BaseException as error:
+            _report_trouble((self._trouble, len(fds)), error)
+        if not self.head.get("argv"):
+            os.close(len(fds))  # a program to be executed closes it by starting
+        try:
+            body()
+        except kernel.KernelError as error:
+            _report_trouble((len(fds),), error)
+        except BaseException:
+            finish(1, wait=False)
+        os._exit(1)
+
+    def check_started(self) -> None:
+        """Raises OSError when a process could not be confined or started: that is not the program's doing."""
+        size = os.fstat(self._trouble).st_size
+        if size:
+            raise OSError(f"a test process did not start: {os.pread(self._trouble, size, 0).decode()}")
+
+    def record(self, ended: Ended, out_fd: int, err_fd: int, *blobs: bytes, **more: Any) -> bool:
+        """Writes down how one test ended, with its output; returns whether it ended by itself with status
+        0."""
+        self.check_started()
+        cap = self.limits["output_bytes"]
+        flooded = max(os.fstat(out_fd).st_size, os.fstat(err_fd).st_size) >= cap
+        out = b"" if flooded else os.pread(out_fd, cap, 0)
+        if len(out) > self._output_left:
+            flooded, out = True, b""
+        self._output_left -= len(out)
+        size = os.fstat(err_fd).st_size
+        err = os.pread(err_fd, _STDERR_TAIL, max(0, size - _STDERR_TAIL))
+        append(self.result_fd, {**describe(ended), "flooded": flooded, **more}, out, err, *blobs)
+        return ended.exit == 0 and ended.killed is None and not flooded
+
+    def clean(self) -> None:
+        """Empties the scratch directory between tests; a directory that resists ends the job."""
+        scratch = self.home.scratch
+        if scratch is not None and not scratch.empty():
+            raise OSError("the scratch directory cannot be emptied")
+
+    def go_on(self, *, passed: bool) -> bool:
+        """Asks the driver whether the next test is wanted, when it has asked to be asked."""
+        if not self.head.get("stop_on_first_failure"):
+            return True
+        if not passed:
+            return False
+        os.write(self.control_fd, b".")
+        return os.read(self.control_fd, 1) == b"+"
+
+
+def describe(ended: Ended) -> dict[str, Any]:
+    """The head of a frame about a process that ended."""
+    return {
+        "cpu_s": ended.cpu_s,
+        "wall_s": ended.wall_s,
+        "rss_bytes": ended.rss_bytes,
+        "exit": ended.exit,
+        "signal": ended.signal,
+        "killed": ended.killed,
+    }
+
+
+def memory_file(name: str, content: bytes = b"") -> int:
+    """A file in memory that holds `content`, with its position at the start."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def filters_work() -> bool:
+    """Whether this kernel takes filters at all (mode 2 answers EFAULT to a null filter where it does)."""
+    try:
+        kernel.prctl(kernel.PR_SET_SECCOMP, 2, 0)
+    except kernel.KernelError as error:
+        return error.errno == 14
+    return True
+
+
+def _ruleset(home: Home, profile: str) -> landlock.Ruleset:
+    rules = landlock.Ruleset()
+    devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+    rules.allow(devices, landlock.WRITE_DEVICE)
+    rules.allow([home.directory], landlock.SCRATCH_FLAT if home.flat else landlock.SCRATCH)
+    rules.allow(home.read, landlock.READ)
+    if profile in ("run", "all"):
+        rules.allow(home.execute, landlock.READ_EXECUTE)
+    if profile in ("compile", "all"):
+        rules.allow(home.compile_read, landlock.READ)
+        rules.allow(home.compile_execute, landlock.READ_EXECUTE)
+    if home.tier == "namespaces":
+        rules.allow(["/proc"], landlock.READ)
+    if profile == "all" and home.proc_fd is not None:
+        rules.allow_fd(home.proc_fd, landlock.READ)
+    return rules
+
+
+def supervise(home: Home, fds: list[int]) -> None:
+    """Runs one request to its end; the caller leaves the process afterwards.
+
+    `fds` are the request, the record to write, the line to the driver, and what else the job brings.
+    """
+    _confine_self(home)
+    request_fd, result_fd, control_fd, *files = fds
+    head, blobs, _ = next(iter(read_all(request_fd)))
+    os.close(request_fd)
+    job = Job(home, head, blobs, result_fd=result_fd, control_fd=control_fd, files=files)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    match head["job"]:
+        case "stdin":
+            _run_stdin(job)
+        case "calls":
+            from sandbox.inside.agent import run_calls
+
+            run_calls(job, compile_solution(job))
+        case "asserts":
+            from sandbox.inside.trial import run_trial
+
+            run_trial(job, compile_solution(job))
+        case "build":
+            from sandbox.inside.native import build
+
+            build(job)
+        case "program":
+            from sandbox.inside.native import run_program
+
+            run_program(job)
+        case other:
+            raise ValueError(f"no such job: {other}")
+    append(result_fd, {"done": True})
+
+
+def _confine_self(home: Home) -> None:
+    os.setpgid(0, 0)
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    kernel.drop_capabilities()
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if home.tier == "rlimits":
+        return
+    if landlock.abi() >= 1:
+        rules = _ruleset(home, "all")
+        rules.restrict()
+        rules.close()
+    filters.install(filters.supervisor_filter().bytes_for(os.getpid()))
+
+
+def compile_solution(job: Job) -> types.CodeType:
+    """Compiles Python source inside the limits; what goes wrong here is a compile error, and ends the
+    process."""
+    limits = job.limits
+    budget = int(limits["compile_cpu_s"]) + 1
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (budget, hard))
+    space = job.home.base_bytes + limits["compile_memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    append(job.result_fd, {"phase": "compile"})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = compile(job.blobs[0], f"{job.home.directory}/main.py", "exec", dont_inherit=True)
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"[:500]
+        append(job.result_fd, {"phase": "rejected", "reason": reason}, b"", b"")
+        os._exit(0)
+    append(job.result_fd, {"phase": "run"})
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (resource.getrlimit(resource.RLIMIT_AS)[1],) * 2)
+    return code
+
+
+def _run_stdin(job: Job) -> None:
+    code = compile_solution(job)
+    cage = job.cage("run", filters.solution_filter())
+    for text in job.blobs[1:]:
+        fds = [memory_file("stdin", text), memory_file("stdout"), memory_file("stderr")]
+        pid = job.start(cage, fds, lambda: run_script(code, job.home.directory))
+        (ended,) = watch([pid], job.bounds())
+        passed = job.record(ended, fds[1], fds[2])
+        for fd in fds:
+            os.close(fd)
+        job.clean()
+        if not job.go_on(passed=passed):
+            return
+
+
+def _report_trouble(places: tuple[int, ...], error: BaseException) -> NoReturn:
+    """Tells the supervisor, by whichever number the file still has, that this process is not the program
+    yet."""
+    text = f"{getattr(error, 'call', '')} {error}".strip().encode()
+    for place in places:
+        try:
+            os.write(place, text)
+            break
+        except OSError:
+            continue
+    os._exit(254)
+
+
+def pair() -> tuple[int, int]:
+    """Two connected stream descriptors."""
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    return left.detach(), right.detach()

@@ -1,0 +1,149 @@
+"""Waits for processes under limits, from outside of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from dataclasses import dataclass, field
+
+from sandbox.inside.kernel import cpu_clock
+from sandbox.inside.scratch import Scratch
+
+__all__ = ["Bounds", "Ended", "watch"]
+
+GRACE = 1.2
+"""A run may use this multiple of its CPU limit before it is killed; what ends in between is measured again
+alone."""
+
+_FIRST_STEP_MS, _LAST_STEP_MS = 2, 16
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits kept by looking from outside."""
+
+    cpu_s: float
+    wall_s: float
+    memory_bytes: int
+    """Resident bytes above what the process starts with."""
+    threads: int
+    proc_fd: int | None
+    """A `/proc` to look in, if there is one."""
+    scratch: Scratch | None = None
+    """A directory to count files in, where no file system bounds them."""
+    scratch_files: int = 0
+    scratch_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Ended:
+    """How a process ended: `killed` says which limit stopped it, if one did."""
+
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    rss_bytes: int = 0
+    exit: int | None = None
+    signal: int | None = None
+    killed: str | None = None
+    extra: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Live:
+    pid: int
+    fd: int
+    ended: Ended
+    start_rss: int = 0
+
+
+def watch(pids: list[int], bounds: Bounds) -> list[Ended]:
+    """Waits for all of `pids`; a limit that one of them breaks kills them all. One `Ended` for each, in
+    order.
+
+    When the last of `pids` has ended, the others are killed: it is the one whose end is waited for.
+    """
+    start = time.monotonic()
+    live = {pid: _Live(pid, os.pidfd_open(pid), Ended()) for pid in pids}
+    order = [live[pid] for pid in pids]
+    for process in order:
+        process.start_rss = _resident(pids[0], bounds.proc_fd)[0]
+    step = _FIRST_STEP_MS
+    while live:
+        poller = select.poll()
+        for process in live.values():
+            poller.register(process.fd, select.POLLIN)
+        ready = {fd for fd, _ in poller.poll(step)}
+        step = min(step * 2, _LAST_STEP_MS)
+        for process in [item for item in live.values() if item.fd in ready]:
+            _reap(process, start)
+            del live[process.pid]
+            if process is order[-1] and live:
+                _kill(live)
+        reason = None if ready else _broken(live, bounds, start)
+        if reason is not None:
+            for process in live.values():
+                process.ended.killed = process.ended.killed or reason
+            _kill(live)
+    return [process.ended for process in order]
+
+
+def _kill(live: dict[int, _Live]) -> None:
+    for process in live.values():
+        signal.pidfd_send_signal(process.fd, signal.SIGKILL)
+
+
+def _reap(process: _Live, start: float) -> None:
+    _, status, usage = os.wait4(process.pid, 0)
+    os.close(process.fd)
+    ended = process.ended
+    ended.wall_s = time.monotonic() - start
+    ended.cpu_s = usage.ru_utime + usage.ru_stime
+    ended.rss_bytes = usage.ru_maxrss * 1024
+    if os.WIFSIGNALED(status):
+        ended.signal = os.WTERMSIG(status)
+    else:
+        ended.exit = os.WEXITSTATUS(status)
+
+
+def _broken(live: dict[int, _Live], bounds: Bounds, start: float) -> str | None:
+    """The limit that is broken now, by one of the processes or by all of them."""
+    if time.monotonic() - start > bounds.wall_s:
+        return "wall"
+    for process in live.values():
+        try:
+            cpu = time.clock_gettime(cpu_clock(process.pid))
+        except OSError:
+            continue
+        if cpu > bounds.cpu_s * GRACE:
+            return "cpu"
+        resident, threads = _resident(process.pid, bounds.proc_fd)
+        if resident - process.start_rss > bounds.memory_bytes:
+            return "memory"
+        if threads > bounds.threads:
+            return "threads"
+    if bounds.scratch is not None:
+        files, size = bounds.scratch.usage()
+        if files > bounds.scratch_files or size > bounds.scratch_bytes:
+            return "files"
+    return None
+
+
+def _resident(pid: int, proc_fd: int | None) -> tuple[int, int]:
+    """(resident bytes, threads) of a process, or zeros when it cannot be seen."""
+    if proc_fd is None:
+        return 0, 0
+    try:
+        fd = os.open(f"{pid}/stat", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc_fd)
+    except OSError:
+        return 0, 0
+    try:
+        # The name of the process may hold anything, so fields are counted from its closing bracket.
+        fields = os.read(fd, 4096).rpartition(b")")[2].split()
+        return int(fields[21]) * _PAGE, int(fields[17])
+    except (OSError, IndexError, ValueError):
+        return 0, 0
+    finally:
+        os.close(fd)

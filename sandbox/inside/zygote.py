@@ -1,0 +1,239 @@
+"""The process of one slot: takes requests from the driver and starts one supervisor for each.
+
+Started by `python -I -S`, never forked from the host. In the namespaces tier it becomes process 1 of its own
+world; in the landlock tier it only gives up its user id if it has one to give up.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import Any, NoReturn
+
+from sandbox.inside import kernel, landlock, rootfs
+from sandbox.inside.kernel import KernelError
+from sandbox.inside.scratch import Scratch
+from sandbox.inside.supervisor import Home, supervise
+
+__all__ = ["main"]
+
+# Modules that solutions often import, so that a test finds them already loaded.
+_PRELOAD = """
+array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum fractions functools
+hashlib heapq inspect io itertools json linecache math numbers operator os queue random re statistics string
+struct sys textwrap threading time tokenize traceback types typing unicodedata warnings
+"""
+_OF_OURS = ("agent", "codec", "judge", "links", "native", "trial", "minipytest")
+
+
+def main(sock: socket.socket) -> NoReturn:
+    """Settles in, tells the driver so, and serves until the driver's end closes."""
+    config: dict[str, Any] = json.loads(_receive(sock)[0])
+    try:
+        # Loaded while the host's files are still in reach; a solution imports the same modules from what it
+        # sees.
+        _preload(config)
+        home, root = _settle(config)
+        gc.collect()
+        gc.freeze()
+    except OSError as error:
+        call = error.call if isinstance(error, KernelError) else (error.filename or "open")
+        _send(sock, {"ok": False, "call": str(call), "errno": error.errno or 0})
+        os._exit(1)
+    except BaseException:
+        _send(sock, {"ok": False, "call": "start", "errno": 0, "detail": traceback.format_exc(limit=5)})
+        os._exit(1)
+    _send(
+        sock, {"ok": True, "landlock": landlock.abi(), "proc": home.proc_fd is not None, "uid": os.getuid()}
+    )
+    _serve(sock, home, root)
+
+
+def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
+    with open("/proc/self/statm") as file:
+        base_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    tier = config["tier"]
+    root = proc_fd = None
+    if tier == "namespaces":
+        root = rootfs.PrivateRoot(**config["root"])
+        privileged = rootfs.enter()
+        child = os.fork()
+        if child:
+            _stand_by(child)
+        proc_fd = rootfs.become_init(root, privileged=privileged)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        _lower(config)
+        proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    scratch = None
+    if config.get("scratch"):
+        path, device, inode = config["scratch"]
+        scratch = Scratch(path, identity=(device, inode))
+    os.environ.clear()
+    os.environ.update(config["env"])
+    home = Home(
+        tier=tier,
+        directory="/tmp" if root else config["scratch"][0],
+        scratch=scratch,
+        flat=root is None,
+        proc_fd=proc_fd,
+        base_bytes=base_bytes + (32 << 20),
+        own_uid=root is not None or config.get("uid") is not None,
+        **config["paths"],
+        env=config["env"],
+    )
+    return home, root
+
+
+def _lower(config: dict[str, Any]) -> None:
+    """The landlock and rlimits tiers: another user id if this one is root, and no way back up."""
+    uid = config.get("uid")
+    if uid is not None:
+        try:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        except OSError as error:
+            raise KernelError(f"setresuid({uid})", error.errno or 0) from error
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    if config["tier"] == "landlock":
+        landlock.Ruleset().close()
+        # An own filter must be possible: answers EFAULT where it is, EINVAL where the kernel has none.
+        try:
+            kernel.prctl(kernel.PR_SET_SECCOMP, 2, 0, call="prctl(PR_SET_SECCOMP)")
+        except KernelError as error:
+            if error.errno != 14:
+                raise
+
+
+def _stand_by(child: int) -> NoReturn:
+    """What stays outside the namespaces: waits for process 1, whose death ends the whole slot."""
+    # The driver's end must see the connection close when process 1 dies, so nothing of it stays open here.
+    kernel.close_from(3)
+    _, status = os.waitpid(child, 0)
+    os._exit(0 if os.WIFEXITED(status) else 1)
+
+
+def _preload(config: dict[str, Any]) -> None:
+    for directory in config["site_dirs"]:
+        sys.path.append(directory)
+    for name in [*_PRELOAD.split(), *config["preload"]]:
+        __import__(name)
+    for name in _OF_OURS:
+        __import__(f"sandbox.inside.{name}")
+    if config.get("stdlib"):
+        sys.path[:] = [config["stdlib"], config["stdlib"] + "/lib-dynload", *config["site_dirs"]]
+    import atexit
+
+    atexit._clear()
+
+
+def _serve(sock: socket.socket, home: Home, root: rootfs.PrivateRoot | None) -> NoReturn:
+    while True:
+        message, fds = _receive(sock)
+        if not message:
+            os._exit(0)
+        request = json.loads(message)
+        reply: dict[str, Any] = {"ok": True}
+        try:
+            if root is not None:
+                root_now = rootfs.PrivateRoot(
+                    shown=[], scratch_bytes=request["scratch_bytes"], scratch_files=request["scratch_files"]
+                )
+                rootfs.mount_scratch(root_now)
+            reply.update(_one(sock, home, fds, float(request["deadline_s"])))
+            if root is not None:
+                rootfs.unmount_scratch()
+            elif home.scratch is not None and not home.scratch.empty():
+                reply = {"ok": False, "detail": "the scratch directory cannot be emptied"}
+        except OSError as error:
+            reply = {"ok": False, "detail": f"{getattr(error, 'call', '')} {error}"}
+        for fd in fds:
+            os.close(fd)
+        _send(sock, reply)
+
+
+def _one(sock: socket.socket, home: Home, fds: list[int], deadline_s: float) -> dict[str, Any]:
+    pid = os.fork()
+    if pid == 0:
+        _become_supervisor(sock, home, fds)
+    late = False
+    pidfd = os.pidfd_open(pid)
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    # Only the driver's hang-up matters while a request runs.
+    poller.register(sock.fileno(), select.POLLHUP | select.POLLRDHUP)
+    events = dict(poller.poll(int(deadline_s * 1000)))
+    if sock.fileno() in events:
+        _end_all(pid, home)
+        os._exit(0)
+    late = pidfd not in events
+    os.close(pidfd)
+    if late:
+        os.kill(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    _end_all(pid, home)
+    return {
+        "late": late,
+        "exit": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+    }
+
+
+def _become_supervisor(sock: socket.socket, home: Home, fds: list[int]) -> NoReturn:
+    status = 1
+    try:
+        sock.close()
+        own = Home(**{name: getattr(home, name) for name in Home.__slots__})
+        if home.scratch is None:
+            found = os.stat("/tmp")
+            scratch = Scratch("/tmp", identity=(found.st_dev, found.st_ino))
+            own = Home(**{**{name: getattr(home, name) for name in Home.__slots__}, "scratch": scratch})
+        supervise(own, fds)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _end_all(supervisor: int, home: Home) -> None:
+    """Kills and reaps all that a request may have left: everyone in the namespace, or the supervisor's
+    group."""
+    try:
+        if home.tier == "namespaces":
+            os.kill(-1, signal.SIGKILL)
+        else:
+            os.killpg(supervisor, signal.SIGKILL)
+    except OSError:
+        pass
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.001)
+        except ChildProcessError:
+            return
+    raise OSError("a process does not die")
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, list[int]]:
+    message, fds, _, _ = socket.recv_fds(sock, 1 << 16, 8)
+    return message, list(fds)
+
+
+def _send(sock: socket.socket, reply: dict[str, Any]) -> None:
+    try:
+        sock.send(json.dumps(reply).encode())
+    except OSError:
+        os._exit(0)
