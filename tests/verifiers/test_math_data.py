@@ -1,0 +1,117 @@
+"""The math verifier against labelled pairs, responses that game verifiers, and inputs that hang."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifiers.base import Case, Judge, Verdict
+from verifiers.math import Math
+from verifiers.math.compare import same_answer
+from verifiers.math.extract import answer_part, find_answer
+
+pytestmark = pytest.mark.realdata
+
+AGREEMENT = 0.995
+DEADLINE_S = 3.0
+
+
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Judge]:
+    with Math(deadline_s=DEADLINE_S).open() as judge:
+        yield judge
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_agrees_with_the_labelled_pairs(judge: Judge, test_data: Path) -> None:
+    rows = [row for row in rows_of(test_data / "cases/math_pairs.jsonl") if "(policy)" not in row["source"]]
+    verdicts = judge([Case(prompt="", content=row["pred"], reference=row["gold"]) for row in rows])
+    wrong = [
+        f"{row['id']}: {verdict.verdict}, expected {row['expected']}; {verdict.detail}"
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if verdict.verdict != ("pass" if row["expected"] else "fail")
+    ]
+    assert 1 - len(wrong) / len(rows) >= AGREEMENT, "\n".join(wrong)
+
+
+def test_no_response_that_must_fail_passes(judge: Judge, test_data: Path) -> None:
+    rows = [row for row in rows_of(test_data / "cases/gaming.jsonl") if row["kind"] in ("math", "mcq")]
+    assert rows
+    verdicts = judge(
+        [Case(prompt=row["prompt"], content=row["response"], reference=row["gold"]) for row in rows]
+    )
+    wrong = [
+        f"{row['id']}: {verdict.verdict}; {row['why']}; {verdict.detail}"
+        for row, verdict in zip(rows, verdicts, strict=True)
+        if (verdict.verdict == "pass") != row["should_pass"]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_input_that_hangs_a_checker_is_bounded_and_loses_nothing(judge: Judge, test_data: Path) -> None:
+    for row in rows_of(test_data / "cases/math_hang.jsonl"):
+        start = time.monotonic()
+        hung, after = judge(
+            [
+                Case(prompt="", content=row["pred"], reference=row["gold"]),
+                Case(prompt="", content=r"\boxed{3^{1/2}\sqrt{5}}", reference=r"\sqrt{15}"),
+            ]
+        )
+        assert time.monotonic() - start < 4 * DEADLINE_S, f"{row['id']} is not bounded by the deadline"
+        known = hung.verdict in ("pass", "fail")
+        assert not known or (hung.verdict == "pass") == row["expected"], f"{row['id']}: {hung.detail}"
+        assert after.verdict == "pass", f"after {row['id']} the verifier answers no more: {after.detail}"
+
+
+def explained(row: dict[str, Any], text: str, label: bool, read: str, verdict: Verdict) -> str | None:
+    """Why a label of a real output is not believed, checked on the row; null when it should be.
+
+    `read` is the answer that the label was given for.
+    """
+    part = answer_part(text) or ""
+    found = find_answer(part).answer
+    if verdict.verdict == "pass" and not label:
+        value = (found or "").rsplit("=", 1)[-1]
+        if same_answer(row["answer"], value, prompt=row["question"]):
+            return "label: the answer equals the reference"
+        return "label: the option of the reference is chosen" if "option letters" in verdict.detail else None
+    if part.rstrip()[-1:] not in ".!?)]}$>*":
+        return "text: stops in mid-sentence, before an answer"
+    if same_answer(row["answer"], read) is False:
+        return "label: was given for another value than the reference"
+    return None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "teacher_skythought/sky-t1-27b_math500.jsonl",
+        "teacher_skythought/qwen2.5-math-7b_math500.jsonl",
+        "teacher_qwen25math_cot100/math_cot_100.jsonl",
+    ],
+)
+def test_agrees_with_every_right_label_of_real_outputs(
+    judge: Judge, test_data: Path, name: str
+) -> None:
+    open_questions, reasons = [], Counter[str]()
+    for row in rows_of(test_data / "data" / name):
+        cases = [Case(prompt=row["question"], content=text, reference=row["answer"]) for text in row["code"]]
+        for case, label, read, verdict in zip(cases, row["score"], row["pred"], judge(cases), strict=True):
+            if verdict.verdict == ("pass" if label else "fail"):
+                continue
+            reason = explained(row, case.content, label, read, verdict)
+            reasons[reason or "open"] += 1
+            line = f"{verdict.verdict}, label {label}: {verdict.detail}; {reason or 'NOT EXPLAINED'}"
+            print(line)
+            open_questions += [] if reason else [line]
+    print(name, dict(reasons))
+    assert not open_questions, "\n".join(open_questions)

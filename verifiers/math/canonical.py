@@ -1,0 +1,152 @@
+"""One spelling for each way of writing the same answer; never merges two answers that differ."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from functools import lru_cache
+
+__all__ = ["canonical", "clean", "plain_words"]
+
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_SYMBOLS = {
+    "−": "-", "–": "-", "‐": "-", "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "⋅": r"\cdot ",
+    "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
+    "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "°": r"^\circ ", "±": r"\pm ",
+    "∓": r"\mp ", "∅": r"\emptyset ", "⁄": "/", "，": ",", "；": ";", "。": ".", "：": ":", "∶": ":",
+    "（": "(", "）": ")", "、": ",",
+}  # fmt: skip
+_SYMBOL = re.compile("|".join(map(re.escape, _SYMBOLS)))
+_VULGAR = re.compile("[¼-¾⅐-⅞]")
+_SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
+
+_REWRITES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
+    (r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
+    (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    (r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nonumber|hfill)(?![a-zA-Z])", ""),
+    (r"(?<!\\)\\(?:!|,|;|:|>| |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|&nbsp;", " "),
+    (r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<=", r"\\le "),
+    (r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|>=", r"\\ge "),
+    (r"\\(?:neq|ne)(?![a-zA-Z])|!=|\\not\s*=", r"\\ne "),
+    (r"\\lt(?![a-zA-Z])", "<"),
+    (r"\\gt(?![a-zA-Z])", ">"),
+    (r"\\(?:approx|simeq|thickapprox)(?![a-zA-Z])", r"\\approx "),
+    (r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])", r"^\\circ "),
+    (r"\\lbrace(?![a-zA-Z])|\\lbrack(?![a-zA-Z])", lambda m: r"\{" if "brace" in m[0] else "["),
+    (r"\\rbrace(?![a-zA-Z])|\\rbrack(?![a-zA-Z])", lambda m: r"\}" if "brace" in m[0] else "]"),
+    (r"\\%|(?<=\d)\s*\b(?:percent|percentage|pct)\b", "%"),
+    (r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
+    (r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
+    (r"\\(?:dots|ldots|cdots)(?![a-zA-Z])", "..."),
+    (r"\*\*(?=[^\s*])", "^"),
+    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
+    (r"(\\frac\s*\{[^{}]*\})\s*(\w)", r"\1{\2}"),
+    (r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
+    (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+]  # fmt: skip
+_COMPILED = [(re.compile(pattern), new) for pattern, new in _REWRITES]
+_DELIMITER = re.compile(r"\\[()\[\]]|(?<!\\)\$+|\*\*(?=\s*\$)|(?<=\$)\*\*")
+_DOUBLED = re.compile(r"\\\\(?=[a-zA-Z({\[])")
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_WORD_MACRO = re.compile(
+    r"\\(?:text|mbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathsf|mathit|operatorname\*?|bold"
+    r"|boldsymbol|rm|bf|emph|textsf|hbox)\s*\{([^{}]*)\}"
+)
+_EDGES = " \t\r\n.,;:、。"
+_SPACE = re.compile(r"\s+")
+_DROPPABLE_SPACE = re.compile(r"(?<![0-9a-zA-Z])\s+|\s+(?![0-9a-zA-Z])|(?<=[0-9])\s+(?=[a-zA-Z])")
+_SINGLE_BRACE = re.compile(r"(?<=[\^_])\{(\w)\}")
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)\Z", re.ASCII)
+
+
+@lru_cache(maxsize=65_536)
+def clean(text: str) -> str:
+    """The answer with one macro per meaning, no delimiters or boxes, and no punctuation at its ends."""
+    if _PLAIN.match(text):
+        return text
+    text = _ascii(text)
+    if r"\begin" not in text:
+        text = _DOUBLED.sub(r"\\", text)
+    text = _unbox(text)
+    text = _DELIMITER.sub(" ", text)
+    if "\\" in text or not text.isalnum():
+        for pattern, new in _COMPILED:
+            text = pattern.sub(new, text)
+    text = _trim(text)
+    while text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1].rstrip(_EDGES)
+    return _trim(text.removeprefix("**").removesuffix("**"))
+
+
+def _trim(text: str) -> str:
+    """Without space and punctuation at the ends, but with the point of `.4`."""
+    text = _SPACE.sub(" ", text).rstrip(_EDGES)
+    trimmed = text.lstrip(_EDGES)
+    lead = text[: len(text) - len(trimmed)]
+    return f".{trimmed}" if lead.endswith(".") and trimmed[:1].isdigit() else trimmed
+
+
+@lru_cache(maxsize=65_536)
+def canonical(text: str) -> str:
+    """The cleaned answer without space and text macros; equal strings are equal answers."""
+    text = clean(text)
+    if _PLAIN.match(text):
+        return text
+    text = plain_words(text)
+    text = _DROPPABLE_SPACE.sub("", text)
+    text = _SINGLE_BRACE.sub(r"\1", text)
+    return _trim(text)
+
+
+def plain_words(text: str) -> str:
+    r"""The text with `\text{cm}` and its kin replaced by their words, set off by spaces."""
+    while "\\" in text:
+        shorter = _WORD_MACRO.sub(r" \1 ", text)
+        if shorter == text:
+            break
+        text = shorter
+    return text.strip()
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    # Compatibility folding would turn x² into x2 and 2½ into 21/2, so these go first.
+    text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + run[0].translate(_SUPERSCRIPTS) + "}", text)
+    text = _VULGAR.sub(_fraction, text)
+    text = unicodedata.normalize("NFKC", text)
+    return _SYMBOL.sub(lambda one: _SYMBOLS[one[0]], text)
+
+
+def _fraction(one: re.Match[str]) -> str:
+    above, _, below = unicodedata.normalize("NFKC", one[0]).partition("⁄")
+    return rf"\frac{{{above}}}{{{below}}}"
+
+
+def _unbox(text: str) -> str:
+    while match := _BOX.search(text):
+        end = closing_brace(text, match.end() - 1)
+        inner = text[match.end() : end] if end is not None else text[match.end() :]
+        after = text[end + 1 :] if end is not None else ""
+        text = f"{text[: match.start()]} {inner} {after}"
+    return text
+
+
+def closing_brace(text: str, opening: int) -> int | None:
+    r"""Index of the brace that closes the one at `opening`; `\{` and `\}` do not count. Null if unclosed."""
+    depth = 0
+    position = opening
+    while position < len(text):
+        symbol = text[position]
+        if symbol == "\\":
+            position += 1
+        elif symbol == "{":
+            depth += 1
+        elif symbol == "}":
+            depth -= 1
+            if depth == 0:
+                return position
+        position += 1
+    return None

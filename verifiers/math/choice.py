@@ -1,0 +1,92 @@
+"""Answers that pick: letters of a multiple-choice question, yes or no, true or false."""
+
+from __future__ import annotations
+
+import re
+
+from verifiers.math.canonical import canonical, clean, plain_words
+from verifiers.math.extract import Found
+
+__all__ = ["choice_of", "chosen", "options_of", "polarity_of"]
+
+_OPTION = re.compile(
+    r"(?:^|[\s$(\[{*,;])\(?\s*(?:\\text(?:bf)?\{)?\(?([A-J])\s*[).:}]\)?\s*\}?~?\s*", re.MULTILINE
+)
+_LETTERS = re.compile(r"\(?([A-J])\)?(?:\s*(?:,|and|&|;)?\s*\(?([A-J])\)?)*[.)]?\Z")
+_MARKED = re.compile(r"\(([A-J])\)|\*\*\(?([A-J])\)?[.:)]?\*\*|^\s*\(?([A-J])[).]?\s*$", re.MULTILINE)
+_SAID = re.compile(
+    r"(?i:(?:answer|choice|option|select|choose|pick|correct)[^.\n]{0,40}?(?:\bis\b|:|=|\boption\b|\bchoice\b)?)"
+    r"\s*\**\s*(?:\\text\{)?\(?([A-J])\)?(?![a-zA-Z'])"
+)
+_REJECTED = re.compile(r"(?i)\b(?:not|wrong|incorrect|false|rule[sd]? out|eliminat\w+|isn't|excluded?)\b")
+
+
+def options_of(prompt: str) -> dict[str, str]:
+    """The options a prompt offers, by letter; empty unless they run from A without a gap."""
+    marks = [(match[1], match.start(), match.end()) for match in _OPTION.finditer(prompt)]
+    run: list[tuple[str, int, int]] = []
+    for mark in marks:
+        if mark[0] == "A":
+            run = [mark]
+        elif run and ord(mark[0]) == ord(run[-1][0]) + 1:
+            run.append(mark)
+    if len(run) < 2:
+        return {}
+    ends = [start for _, start, _ in run[1:]] + [len(prompt)]
+    return {
+        letter: prompt[end:stop].strip(" \n\t,;$") for (letter, _, end), stop in zip(run, ends, strict=True)
+    }
+
+
+def choice_of(reference: str) -> frozenset[str] | None:
+    """The letters of a reference such as `C`, `(C)` or `A, C`; null when it is something else."""
+    spelled = plain_words(clean(reference)).strip()
+    if len(spelled) > 12 or not _LETTERS.match(spelled):
+        return None
+    return frozenset(re.findall("[A-J]", spelled))
+
+
+def chosen(text: str, found: Found, *, options: dict[str, str]) -> frozenset[str] | None:
+    """The letters a completion settles on; null when it settles on none.
+
+    `found` is the answer that the general rules saw; letters in passing, such as the article A, do not count.
+    """
+    if found.answer is not None and found.how != "last value":
+        spelled = plain_words(clean(found.answer)).strip(" ().*:")
+        letters = choice_of(spelled.upper() if len(spelled) == 1 else spelled)
+        if letters is not None:
+            return letters
+        lead = re.match(r"\(?([A-J])\s*[).:]\s", spelled + " ")
+        if lead:
+            return frozenset(lead[1])
+        if found.how.startswith("box"):
+            return _by_value(spelled, options)
+        said = re.match(r"(?i)(?:the\s+)?(?:option|choice)?\s*\(?([A-J])\)?(?![a-zA-Z'])", spelled)
+        if said and said[1].isupper():
+            return frozenset(said[1])
+    said_all = [
+        match for match in _SAID.finditer(text) if not _REJECTED.search(text[match.end() : match.end() + 20])
+    ]
+    if said_all and not _REJECTED.search(said_all[-1][0]):
+        return frozenset(said_all[-1][1])
+    marked = [next(filter(None, match.groups())) for match in _MARKED.finditer(text.strip().split("\n")[-1])]
+    if len(set(marked)) == 1:
+        return frozenset(marked)
+    return None
+
+
+def _by_value(spelled: str, options: dict[str, str]) -> frozenset[str] | None:
+    same = [letter for letter, option in options.items() if canonical(option) == canonical(spelled)]
+    return frozenset(same) if len(same) == 1 else None
+
+
+_POLAR = {"yes": ("yes", "no"), "no": ("yes", "no"), "true": ("true", "false"), "false": ("true", "false")}
+
+
+def polarity_of(reference: str, text: str) -> bool | None:
+    """Whether the text says just the yes, no, true or false of the reference; null for other references."""
+    wanted = plain_words(clean(reference)).lower().strip()
+    if wanted not in _POLAR:
+        return None
+    said = set(re.findall(r"\b(?:yes|no|true|false)\b", plain_words(clean(text)).lower()))
+    return said & set(_POLAR[wanted]) == {wanted}

@@ -1,0 +1,297 @@
+"""Whether two answers are the same, part by part, asking a slow oracle only where reading cannot tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from verifiers.math.canonical import canonical
+from verifiers.math.estimate import clearly_different
+from verifiers.math.number import read_number, same_number
+from verifiers.math.oracle import Ask, Question, Undecided
+from verifiers.math.shape import Shape, read_shape
+from verifiers.math.units import same_tail
+
+__all__ = ["same_answer"]
+
+MAX_PARTS = 60
+MAX_QUESTIONS = 36
+"""Pairs of list elements that the oracle may be asked about; a longer rest is undecided."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    prompt: str
+    ask: Ask | None
+
+
+def same_answer(gold: str, pred: str, *, prompt: str = "", ask: Ask | None = None) -> bool | None:
+    """True or false; null when no oracle is given and reading alone cannot tell.
+
+    Raises Undecided when the oracle cannot tell either.
+    """
+    first, second = read_shape(gold), read_shape(pred)
+    context = _Context(prompt, ask)
+    if (decimal := _decimal_comma(first, second)) is not None:
+        return decimal
+    if first.kind == "number" and second.kind == "list" and (again := _as_list(first)):
+        first = again
+    elif second.kind == "number" and first.kind == "list" and (again := _as_list(second)):
+        second = again
+    return _same(first, second, context)
+
+
+_COMMA = re.compile(r"-?\d+,\d+\Z", re.ASCII)
+
+
+def _decimal_comma(gold: Shape, pred: Shape) -> bool | None:
+    """`1,22` and `1.22` are one number where one side writes it with a point."""
+    for comma, point in ((gold, pred), (pred, gold)):
+        if comma.kind == "list" and point.kind == "number" and _COMMA.match(comma.latex):
+            read = read_number(comma.latex.replace(",", "."))
+            if read is not None and point.number is not None and point.number.decimals is not None:
+                return same_number(read, point.number)
+    return None
+
+
+def _as_list(number: Shape) -> Shape | None:
+    """Reads `100,200` as two values: the other side is a list, so the comma may separate."""
+    if not re.match(r"\d{1,3}(?:,\d{3})+\Z", number.latex):
+        return None
+    return read_shape(number.latex.replace(",", ", "))
+
+
+def _same(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    if gold.kind == "empty" or pred.kind == "empty":
+        return False
+    if gold.name and pred.name and _bare(gold.name) != _bare(pred.name):
+        return _same_under_other_name(gold, pred, context)
+    if gold.key == pred.key and gold.mark == pred.mark:
+        return True
+    if gold.rounded is not None and _same(gold.rounded, replace(pred, rounded=None), context):
+        return True
+    if pred.rounded is not None and gold.number is not None and gold.number.decimals is not None:
+        return _same(gold, pred.rounded, context)
+    if gold.kind == "relation" or pred.kind == "relation":
+        return _same_relation(gold, pred, context)
+    gold, pred = _unwrap(gold, pred), _unwrap(pred, gold)
+    if gold.parts or pred.parts:
+        return _same_parts(gold, pred, context)
+    return _same_leaf(gold, pred, context)
+
+
+def _bare(name: str) -> str:
+    """The name without a variable in brackets: W(n) and W(x) name one function."""
+    return re.sub(r"\((?:[a-zA-Z])\)\Z", "", name)
+
+
+def _same_under_other_name(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    values = {gold.kind, pred.kind}
+    if values <= {"number", "words", "tuple", "list", "set", "matrix"}:
+        return False
+    return _ask(context, "whole", _spelled(gold), _spelled(pred))
+
+
+def _spelled(shape: Shape) -> str:
+    if not shape.name or shape.kind in ("interval", "union"):
+        named_set = shape.name and not any(sign in shape.latex for sign in ("<", ">", r"\le", r"\ge"))
+        return rf"{shape.name} \in {shape.latex}" if named_set else shape.latex
+    return f"{shape.name}={shape.latex}"
+
+
+def _unwrap(shape: Shape, other: Shape) -> Shape:
+    """A set of one value is that value where the other side is no collection."""
+    if shape.kind == "set" and len(shape.parts) == 1 and not other.parts:
+        return shape.parts[0]
+    return shape
+
+
+def _same_relation(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    if gold.kind == "relation" and pred.kind == "relation":
+        if len(gold.parts) == len(pred.parts) and gold.mark == pred.mark:
+            sides = _ordered(gold.parts, pred.parts, replace(context, ask=None))
+            if sides:
+                return True
+        return _ask(context, "relation", gold.latex, pred.latex)
+    if gold.kind == "relation":
+        if pred.name:
+            return _ask(context, "relation", gold.latex, _spelled(pred))
+        return _ask(context, "whole", gold.latex, pred.latex) if pred.kind in ("union", "interval") else False
+    if gold.name and gold.kind == "formula":
+        return _ask(context, "relation", _spelled(gold), pred.latex)  # a curve, such as y = 2x + 3
+    if pred.mark == "=":
+        # 17*23 = 391 says 391 only if it is true; 0 = 5 and x^2+y^2 = 4 do not say 5 and 4.
+        if re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", pred.parts[0].latex):
+            return _same(gold, pred.parts[-1], context) if _asked_for(pred, context.prompt) else False
+        answer = _same(gold, pred.parts[-1], context)
+        if not answer:
+            return answer
+        return _ask(context, "identity", pred.parts[0].latex, pred.parts[-1].latex)
+    if gold.kind in ("interval", "union", "tuple"):
+        return _ask(context, "whole", gold.latex, pred.latex)
+    return False
+
+
+def _asked_for(equation: Shape, prompt: str) -> bool:
+    """Whether the left side is a quantity of the prompt, as a+b+c, and the equation not the prompt's own."""
+    asked = _dense(prompt)
+    left = _dense(equation.parts[0].latex)
+    return len(left) >= 3 and left in asked and f"{left}=" not in asked
+
+
+def _dense(text: str) -> str:
+    return re.sub(r"\s", "", canonical(text.replace("$", " ")))
+
+
+_COLLECTIONS = ("list", "set", "union")
+
+
+def _same_parts(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    if len(gold.parts) > MAX_PARTS or len(pred.parts) > MAX_PARTS:
+        if context.ask is None:
+            return None
+        raise Undecided("error", f"more than {MAX_PARTS} elements, not compared one by one")
+    if gold.kind == "matrix" and pred.kind == "matrix":
+        alike = gold.mark == pred.mark and len(gold.parts) == len(pred.parts)
+        return _ordered(gold.parts, pred.parts, context) if alike else False
+    if gold.kind in ("tuple", "interval"):
+        return _same_tuple(gold, pred, context)
+    if pred.kind in ("tuple", "interval"):
+        if (
+            gold.kind == "list"
+            and pred.mark == "()"
+            and _names_of(gold)
+            and pred.name in ("", _names_of(gold))
+        ):
+            return _ordered(gold.parts, pred.parts, context)
+        if gold.kind == "union":
+            return _ask(context, "whole", gold.latex, pred.latex)
+        return _vector(gold, pred, context)
+    if gold.kind in _COLLECTIONS and pred.kind in _COLLECTIONS:
+        if gold.kind == "list" and pred.kind == "list" and _names_of(gold) and not _any_named(pred):
+            return _ordered(gold.parts, pred.parts, context)
+        return _unordered(gold.parts, pred.parts, context)
+    if "formula" in (gold.kind, pred.kind) and "words" not in (gold.kind, pred.kind):
+        one = gold.kind == "list" or pred.kind == "list"
+        return False if one else _ask(context, "whole", gold.latex, pred.latex)
+    return False
+
+
+def _vector(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    """A column or a row of a matrix may be written as a tuple."""
+    if gold.kind != "matrix" or pred.mark != "()" or len(gold.parts) != len(pred.parts):
+        return False
+    line = gold.mark in ("1", str(len(gold.parts)))
+    return _ordered(gold.parts, pred.parts, context) if line else False
+
+
+def _names_of(shape: Shape) -> str:
+    """`(x,y)` for the list x=3, y=4; empty when the parts do not all have names of their own."""
+    names = [part.name for part in shape.parts]
+    return f"({','.join(names)})" if all(names) and len(set(names)) == len(names) else ""
+
+
+def _any_named(shape: Shape) -> bool:
+    return any(part.name for part in shape.parts)
+
+
+def _same_tuple(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    if pred.kind in ("tuple", "interval"):
+        if _mark(gold) != _mark(pred):
+            return False
+        return _ordered(gold.parts, pred.parts, context)
+    if pred.kind == "list" and gold.kind == "tuple" and not gold.name.startswith("|"):
+        # Bare values in the order of the tuple; another order is another answer.
+        return _ordered(gold.parts, pred.parts, context) if gold.mark == "()" else False
+    if pred.kind == "matrix":
+        return _vector(pred, gold, context)
+    if pred.kind in ("union", "formula"):
+        return _ask(context, "whole", gold.latex, pred.latex)
+    return False
+
+
+def _mark(shape: Shape) -> str:
+    """The brackets, with every infinite end open."""
+    if len(shape.parts) != 2 or len(shape.mark) != 2:
+        return shape.mark
+    left = "(" if "infty" in shape.parts[0].key else shape.mark[0]
+    right = ")" if "infty" in shape.parts[1].key else shape.mark[1]
+    return left + right
+
+
+def _ordered(golds: Sequence[Shape], preds: Sequence[Shape], context: _Context) -> bool | None:
+    if len(golds) != len(preds):
+        return False
+    quick = [_same(gold, pred, replace(context, ask=None)) for gold, pred in zip(golds, preds, strict=True)]
+    if False in quick:
+        return False
+    if None not in quick or context.ask is None:
+        return None if None in quick else True
+    open_pairs = [
+        pair for pair, known in zip(zip(golds, preds, strict=True), quick, strict=True) if known is None
+    ]
+    return all(_same(gold, pred, context) for gold, pred in open_pairs)
+
+
+def _unordered(golds: Sequence[Shape], preds: Sequence[Shape], context: _Context) -> bool | None:
+    """Matches the elements one to one, after leaving out repeated ones."""
+    quick = replace(context, ask=None)
+    golds, preds = _distinct(golds, quick), _distinct(preds, quick)
+    if len(golds) != len(preds):
+        return False
+    rest_gold, rest_pred = [], list(preds)
+    for gold in golds:
+        twin = next((pred for pred in rest_pred if _same(gold, pred, quick)), None)
+        if twin is None:
+            rest_gold.append(gold)
+        else:
+            rest_pred.remove(twin)
+    if not rest_gold:
+        return True
+    for gold in rest_gold:
+        if all(_same(gold, pred, quick) is False for pred in rest_pred):
+            return False
+    if context.ask is None:
+        return None
+    if len(rest_gold) ** 2 > MAX_QUESTIONS:
+        raise Undecided("error", f"{len(rest_gold)} list elements are left to the symbolic check")
+    for gold in rest_gold:
+        twin = next((pred for pred in rest_pred if _same(gold, pred, context)), None)
+        if twin is None:
+            return False
+        rest_pred.remove(twin)
+    return True
+
+
+def _distinct(parts: Sequence[Shape], quick: _Context) -> list[Shape]:
+    kept: list[Shape] = []
+    for part in parts:
+        if not any(_same(one, part, quick) for one in kept):
+            kept.append(part)
+    return kept
+
+
+def _same_leaf(gold: Shape, pred: Shape, context: _Context) -> bool | None:
+    if gold.number is not None and pred.number is not None:
+        return same_number(gold.number, pred.number, prompt=context.prompt)
+    if "words" in (gold.kind, pred.kind):
+        if _letters(gold.key) == _letters(pred.key) and _letters(gold.key):
+            return gold.kind == pred.kind or len(_letters(gold.key)) > 1
+        words, other = (gold, pred) if gold.kind == "words" else (pred, gold)
+        product = other.kind == "formula" and re.fullmatch(r"[a-z]{3,4}", words.latex)
+        return _ask(context, "value", gold.latex, pred.latex) if product else False
+    if not same_tail(gold.latex, pred.latex, prompt=context.prompt):
+        return False
+    if len(gold.key) == len(pred.key) == 1 or clearly_different(gold.latex, pred.latex):
+        return False
+    return _ask(context, "value", gold.latex, pred.latex)
+
+
+def _letters(key: str) -> str:
+    key = re.sub(r"\b(?:the|a|an)\b ?", "", key.lower())
+    return "".join(symbol for symbol in key if symbol.isalnum())
+
+
+def _ask(context: _Context, question: Question, gold: str, pred: str) -> bool | None:
+    return None if context.ask is None else context.ask(question, gold, pred)

@@ -1,0 +1,193 @@
+"""The math verifier: extraction, guards, the exact fast path, then Math-Verify in killable workers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
+from verifiers.math.canonical import canonical
+from verifiers.math.choice import choice_of, chosen, options_of, polarity_of
+from verifiers.math.compare import same_answer
+from verifiers.math.extract import Found, answer_part, find_answer
+from verifiers.math.guards import copied_from_prompt, missing_reference, too_costly
+from verifiers.math.oracle import Ask, Question, Undecided
+from verifiers.workers import WorkerPool
+
+__all__ = ["Math", "math_version"]
+
+CACHE_SIZE = 100_000
+SHOWN = 80
+"""Characters of an answer that a verdict's detail shows."""
+
+
+def math_version(own: str) -> str:
+    """The version a verdict records: the rules' own, and that of the pinned symbolic checker."""
+    return f"{own}+math-verify-{importlib.metadata.version('math-verify')}"
+
+
+class Math(Verifier):
+    """Whether the final answer of a completion equals the reference.
+
+    A timeout, a crash or a missing reference is never a `fail`. The score is 1 or 0.
+    """
+
+    version = "1"
+    type: Literal["math"] = "math"
+    deadline_s: float = Field(default=3.0, gt=0)
+    """Wall time for one symbolic comparison; past it the worker is killed and the verdict is `timeout`."""
+    memory_gb: float = Field(default=1.5, gt=0)
+    """Address space of one worker, in 10^9 bytes."""
+
+    @contextmanager
+    def open(self) -> Iterator[Judge]:
+        """Holds the workers, which start at the first comparison that needs them."""
+        with WorkerPool(
+            "verifiers.math.symbolic:answer",
+            size=max(1, min(4, len(os.sched_getaffinity(0)))),
+            deadline_s=self.deadline_s,
+            memory_bytes=int(self.memory_gb * 1e9),
+            warm=["value", r"\frac{\sqrt{2}}{2}+x", r"x+\frac{1}{\sqrt{2}}"],
+        ) as pool:
+            session = _Session(pool, version=math_version(self.version))
+            yield session.judge
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    outcome: Outcome
+    detail: str
+
+
+class _Session:
+    def __init__(self, pool: WorkerPool, *, version: str) -> None:
+        self._pool = pool
+        self._version = version
+        self._answers: OrderedDict[tuple[str, str, str], bool | Undecided] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def judge(self, cases: Sequence[Case]) -> list[Verdict]:
+        return [self._verdict(case) for case in cases]
+
+    def _verdict(self, case: Case) -> Verdict:
+        start = time.perf_counter()
+        try:
+            finding = self._find(case)
+        except Undecided as unknown:
+            finding = _Finding(unknown.outcome, f"gold {_shown(case.reference)}: {unknown.detail}")
+        except (ValueError, TypeError, RecursionError, OverflowError, ArithmeticError) as error:
+            # The text of one completion must not stop a run, and its failure here says nothing about it.
+            finding = _Finding(
+                "error", f"the answer could not be read: {type(error).__name__}: {error}"[:200]
+            )
+        score = {"pass": 1.0, "fail": 0.0}.get(finding.outcome)
+        seconds = time.perf_counter() - start
+        return Verdict("math", self._version, finding.outcome, score, finding.detail, seconds)
+
+    def _find(self, case: Case) -> _Finding:
+        reference = _gold(case.reference)
+        if reference is None:
+            return _Finding("error", f"no usable reference: {_shown(case.reference)}")
+        text = answer_part(case.content)
+        if text is None or not text.strip():
+            return _Finding("fail", f"gold {_shown(reference)}: no answer after the thinking")
+        found = find_answer(text)
+        picked = _picked(case, reference, text, found)
+        if picked is not None:
+            return picked
+        if found.answer is None:
+            return _Finding("fail", f"gold {_shown(reference)}: {found.how}")
+        shown = f"gold {_shown(reference)}, answer {_shown(found.answer)} ({found.how})"
+        return self._compared(reference, found.answer, prompt=case.prompt, shown=shown)
+
+    def _compared(self, reference: str, answer: str, *, prompt: str, shown: str) -> _Finding:
+        if canonical(reference) == canonical(answer):
+            return _Finding("pass", f"{shown}: same text")
+        if copied_from_prompt(answer, reference=reference, prompt=prompt):
+            return _Finding("fail", f"{shown}: copied from the prompt")
+        same = same_answer(reference, answer, prompt=prompt)
+        path = "exact"
+        if same is None:
+            path = "symbolic"
+            try:
+                same = same_answer(reference, answer, prompt=prompt, ask=self._asker())
+            except Undecided as unknown:
+                return _Finding(unknown.outcome, f"{shown}: {unknown.detail}")
+        return _Finding("pass" if same else "fail", f"{shown}: {'equal' if same else 'different'}, {path}")
+
+    def _asker(self) -> Ask:
+        def ask(question: Question, gold: str, pred: str) -> bool:
+            key = (question, canonical(gold), canonical(pred))
+            with self._lock:
+                known = self._answers.get(key)
+            if known is None:
+                known = self._asked(question, gold, pred)
+                with self._lock:
+                    self._answers[key] = known
+                    if len(self._answers) > CACHE_SIZE:
+                        self._answers.popitem(last=False)
+            if isinstance(known, Undecided):
+                raise Undecided(known.outcome, known.detail)
+            return known
+
+        return ask
+
+    def _asked(self, question: Question, gold: str, pred: str) -> bool | Undecided:
+        for side, latex in (("reference", gold), ("answer", pred)):
+            costly = too_costly(latex)
+            if costly is not None:
+                return Undecided("error", f"the {side} is not evaluated: {costly}")
+        reply = self._pool.call(question, gold, pred)
+        if reply.status != "value":
+            return Undecided(reply.status, f"symbolic check: {reply.detail}")
+        if reply.value is None:
+            # Neither side is the other's text, and one of them is no mathematics: nothing makes them equal.
+            return False
+        return bool(reply.value)
+
+
+def _gold(reference: str | None) -> str | None:
+    """The answer inside a reference that may be plain, LaTeX, boxed, or a whole worked solution."""
+    if reference is None or missing_reference(reference):
+        return None
+    if "boxed" in reference or len(reference) > 200:
+        inside = find_answer(reference, rival="last").answer
+        return None if inside is None or missing_reference(inside) else inside
+    if "####" in reference:
+        return reference.rsplit("####", 1)[1].strip() or None
+    return reference
+
+
+def _picked(case: Case, reference: str, text: str, found: Found) -> _Finding | None:
+    """The finding for a reference that names options, or yes or no; null for all others."""
+    answer = found.answer if found.answer is not None else text[-200:]
+    polarity = polarity_of(reference, answer)
+    if polarity is not None:
+        return _Finding(
+            "pass" if polarity else "fail", f"gold {_shown(reference)}, answer {_shown(answer)}: yes/no"
+        )
+    letters = choice_of(reference)
+    if letters is None:
+        return None
+    options = options_of(case.prompt)
+    if not options and len(letters) == 1:
+        return None
+    pick = chosen(text, found, options=options)
+    detail = f"gold {_shown(reference)}, chose {'/'.join(sorted(pick)) if pick else 'nothing'}"
+    return _Finding("pass" if pick == letters else "fail", f"{detail}: option letters")
+
+
+def _shown(text: str | None) -> str:
+    if text is None:
+        return "none"
+    line = " ".join(text.split())
+    return repr(line if len(line) <= SHOWN else line[: SHOWN - 1] + "…")
