@@ -50,7 +50,7 @@ def _teacher_section(manifest: Mapping[str, Any]) -> str:
 
 def _verifier_section(manifest: Mapping[str, Any]) -> str:
     if not manifest["verifiers"]:
-        return "No verdicts are recorded: the completions are unverified."
+        return "No verdicts are recorded: nothing here was verified."
     rows = [[row["verifier"], row["version"], row["verdicts"]] for row in manifest["verifiers"]]
     note = f"\n\nCode ran in sandbox tier `{manifest['sandbox']}`." if manifest["sandbox"] else ""
     return _table(["verifier", "version", "verdicts on released rows"], rows) + note

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import fsspec
 import jinja2
 import polars as pl
 import pyarrow.parquet as pq
@@ -204,9 +205,15 @@ def test_an_export_is_whole_or_not_at_all(release: Release, tmp_path: Path) -> N
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(("dpo", "x"))]
 
 
+def test_a_release_of_problems_alone_exports_to_reinforcement_learning_only(tmp_path: Path) -> None:
+    made = build(make_steps(tmp_path / "steps")[:4], tmp_path / "r", layout="rows")
+    assert export(made, "trl-grpo", str(tmp_path / "grpo")).rows == 12
+    assert export(made, "verl", str(tmp_path / "verl")).rows == 12
+    with pytest.raises(DataError, match="'am' needs completions; add a 'sample' step"):
+        export(made, "am", str(tmp_path / "am"))
+
+
 def test_exports_to_a_store_as_to_a_disk(release: Release, exported: dict[str, Export]) -> None:
     found = export(release, "light-r1", "memory://factory-export-test/light-r1")
-    import fsspec
-
     with fsspec.open(found.files[0], "rt") as raw:
         assert raw.read() == Path(exported["light-r1"].files[0]).read_text()
