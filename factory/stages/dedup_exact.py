@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import ClassVar, Literal
@@ -13,6 +14,9 @@ from factory.core import GlobalStage, Site, Spread, prompt_texts
 from factory.stages.keeping import KEPT_COLUMNS, as_decision, keep_order, survey_columns
 
 __all__ = ["DedupExact"]
+
+_EXCLAMATION = re.compile(r"(?:(?<![\w)\]}])|(?<=[^\W\d_]{2}))!+(?=\s|$)")
+"""An exclamation mark that ends a sentence; after a digit, a lone letter or a bracket it is a factorial."""
 
 
 class DedupExact(GlobalStage):
@@ -34,7 +38,12 @@ class DedupExact(GlobalStage):
         """One row per row: who it is, the hash of its prompt and of its reference."""
         from factory.curation.normalise import content_hash
 
-        hashes = content_hash(prompt_texts(batch["prompt"]), form=self.form)
+        texts = prompt_texts(batch["prompt"])
+        if self.form == "symbols":
+            texts = pa.array(
+                [_EXCLAMATION.sub(" ", t) if "!" in t else t for t in texts.to_pylist()], pa.string()
+            )
+        hashes = content_hash(texts, form=self.form)
         golds = [None if r is None else _gold(r) for r in batch["reference"].to_pylist()]
         return pa.table(survey_columns(batch) | {"hash": hashes, "gold": pa.array(golds, pa.binary(8))})
 

@@ -212,3 +212,53 @@ def test_math_500_copies_in_math_train_are_found_and_answers_do_not_leak_by_chan
     left = [p[0]["content"] for p in done.kept["prompt"].to_pylist()]
     assert not [t for t in left if "".join(t.split()) in squeezed], "a verbatim copy of an item was kept"
     assert 20 <= done.rejected.num_rows <= 150
+
+
+@pytest.mark.embedder
+def test_a_rephrased_item_is_found_by_its_meaning_and_another_number_is_for_review(
+    bench: Path, tmp_path: Path
+) -> None:
+    rephrased = (
+        "Every crossing a ferry transports 24 cars, with 7 crossings daily. "
+        "From Monday to Friday, what is the number of cars it transports?"
+    )
+    changed = rephrased.replace("24", "31").replace("7", "12")
+    texts = [rephrased, changed, "Find the derivative of x^3."]
+    assert flow(stage(bench), texts, tmp_path).kept.num_rows == 3
+    of = stage(bench, embedding={}, review=True)
+    table = problems(texts)
+    with of.open(site(tmp_path)) as apply:
+        done = apply(table)
+    assert done.kept.schema == of.schema_out(table.schema)
+    proof = json.loads(done.rejected["evidence"].to_pylist()[0])
+    assert (proof["item"], proof["rule"]) == ("ferry", "embedding")
+    assert proof["cosine"] >= 0.8
+    assert [p[0]["content"] for p in done.kept["prompt"].to_pylist()] == texts[1:]
+    notes = done.kept["review"].to_pylist()
+    assert json.loads(notes[0])["number_overlap"] < 0.7
+    assert notes[1] is None
+
+
+@pytest.mark.embedder
+@pytest.mark.realdata
+@pytest.mark.timeout(300)
+def test_rephrased_gsm8k_items_are_found_and_clean_rows_stay(test_data: Path, tmp_path: Path) -> None:
+    folder = test_data / "data"
+
+    def first(path: str, key: str) -> list[str]:
+        return [json.loads(line)[key] for line in (folder / path).read_text().splitlines()[:60]]
+
+    twins = [t.removeprefix("Question: ").partition("\nAnswer:")[0] for t in
+             first("decontam_rephrased/rephrase_gsm8k.jsonl", "text")]  # fmt: skip
+    clean = first("gsm8k/train.jsonl", "question")
+    path = tmp_path / "gsm8k.jsonl"
+    path.write_text(
+        "".join(json.dumps({"question": q}) + "\n" for q in first("gsm8k/test.jsonl", "question"))
+    )
+    bench = {"name": "gsm8k", "files": str(path)}
+    of = Decontaminate.model_validate({"benchmarks": [bench], "embedding": {}, "answer_in_prompt": False})
+    with of.open(site(tmp_path)) as apply:
+        found = apply(problems(twins)).rejected.num_rows
+        flagged = apply(problems(clean)).rejected.num_rows
+    assert found >= 0.85 * len(twins), f"only {found} of {len(twins)} rephrased items are found"
+    assert flagged <= 0.01 * len(clean), f"{flagged} of {len(clean)} clean rows are flagged"

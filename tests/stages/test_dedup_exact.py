@@ -19,7 +19,7 @@ def cut_shards(table: pa.Table, at: list[int]) -> list[pa.Table]:
 
 
 def test_copies_that_differ_in_case_spacing_or_punctuation_are_one(tmp_path: Path) -> None:
-    texts = ["What is 2 + 3?", "what  is\n2 + 3", "What is 2 - 3?", "What is 2 + 4?", "WHAT IS 2+3 ?.."]
+    texts = ["What is 2 + 3?", "what  is\n2 + 3", "What is 2 - 3?", "What is 2 + 4?", "WHAT IS 2+3 ...?!"]
     kept, rejected, decision = run_global(DedupExact(), [problems(texts)], at=site(tmp_path))
     assert [p[0]["content"] for p in kept[0]["prompt"].to_pylist()] == [texts[0], texts[2], texts[3]]
     assert set(rejected[0]["reason"].to_pylist()) == {"exact_duplicate"}
@@ -27,6 +27,24 @@ def test_copies_that_differ_in_case_spacing_or_punctuation_are_one(tmp_path: Pat
     proofs = [json.loads(e) for e in rejected[0]["evidence"].to_pylist()]
     assert proofs == [{"kept": first, "origin": "s.jsonl:1"}] * 2
     assert json.loads(decision.schema.metadata[b"report"])["groups"] == 1
+
+
+def test_an_exclamation_mark_counts_only_as_an_operator(tmp_path: Path) -> None:
+    same = ["Find it now!", "Find it now."]
+    other = [
+        "Find 5! now",
+        "Find 5 now",
+        "Find (n)! now",
+        "Find (n) now",
+        "x != 3",
+        "x = 3",
+        "if (!x)",
+        "if (x)",
+        "n!",
+        "n",
+    ]
+    kept, _, _ = run_global(DedupExact(), [problems(same + other)], at=site(tmp_path))
+    assert [p[0]["content"] for p in kept[0]["prompt"].to_pylist()] == [same[0], *other]
 
 
 @pytest.mark.parametrize(

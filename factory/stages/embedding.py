@@ -1,0 +1,57 @@
+"""The embedder that stages share: found by name, opened once, its vectors cached by content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import pyarrow as pa
+
+from factory.core import PipelineError, Site
+from factory.models import resolve
+
+if TYPE_CHECKING:
+    from factory.curation.embed import Embedded
+
+__all__ = ["Embed", "model_digest", "opened_embedder"]
+
+Embed: TypeAlias = "Callable[[pa.Array], Embedded]"
+"""Vectors of a column of texts, from the cache where they are known."""
+
+
+def model_digest(name: str) -> str:
+    """Identity of a model's content; PipelineError when it is not there."""
+    return resolve(name).digest
+
+
+@contextmanager
+def opened_embedder(name: str, *, site: Site) -> Iterator[Embed]:
+    """Holds a sentence-transformers model open, with the cache of its vectors at the site."""
+    from transformers.utils import logging
+
+    from factory.curation.cache import EmbeddingCache, embed_cached
+    from factory.curation.embed import Embedder
+
+    # A bar per worker would break the progress that the run prints.
+    logging.disable_progress_bar()
+    embedder = Embedder(_folder(name))
+    cache = EmbeddingCache(f"{site.cache_url.rstrip('/')}/embeddings", embedder.model_id)
+    yield lambda texts: embed_cached(texts, embedder=embedder, cache=cache)[0]
+
+
+def _folder(name: str) -> str:
+    found = resolve(name)
+    if found.path is not None:
+        return str(found.path)
+    try:
+        from huggingface_hub import snapshot_download
+
+        return str(snapshot_download(name))
+    except Exception as error:
+        # The hub's client raises errors of many kinds for a hub that is away and for a name that is wrong.
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(
+            f"embedding model '{name}' cannot be fetched ({type(error).__name__}: {reason}); check the name "
+            "and the network, or name a local folder"
+        ) from error
