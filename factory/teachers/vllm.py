@@ -86,6 +86,7 @@ class Vllm(Teacher):
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
         """Load the model: on a processor 40 s and more. Engine processes never outlive this one."""
+        _refuse_identity(resources.engine_args)
         folder = self._folder()
         with guarded(), _environment(_variables(folder)):
             from vllm.v1.engine.async_llm import AsyncLLM
@@ -104,11 +105,6 @@ class Vllm(Teacher):
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.platforms import current_platform
 
-        fixed = sorted(_IDENTITY_ARGUMENTS & resources.engine_args.keys())
-        if fixed:
-            raise PipelineError(
-                f"engine_args must not hold {fixed}: they can change the text; set fields of the teacher"
-            )
         arguments: dict[str, Any] = {
             "model": folder.source,
             "revision": self.revision if folder.path is None else None,
@@ -260,6 +256,14 @@ class _Engine:
             return reasoning, content or ""
 
         return parse
+
+
+def _refuse_identity(engine_args: Mapping[str, Any]) -> None:
+    fixed = sorted(_IDENTITY_ARGUMENTS & engine_args.keys())
+    if fixed:
+        raise PipelineError(
+            f"engine_args must not hold {fixed}: they can change the text; set fields of the teacher"
+        )
 
 
 def _variables(folder: ModelFolder) -> dict[str, str]:
