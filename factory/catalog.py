@@ -10,6 +10,7 @@ from factory.core import Stage
 from factory.stages.clean import Clean
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.dedup_exact import DedupExact
+from factory.stages.dedup_semantic import DedupSemantic
 from factory.stages.difficulty import Difficulty
 from factory.stages.length import Length
 from factory.stages.pass_rate import PassRate
@@ -21,7 +22,17 @@ from factory.stages.verify import Verify
 __all__ = ["STAGES", "AnyStage"]
 
 AnyStage = Annotated[
-    Source | Clean | DedupExact | Decontaminate | Sample | Verify | Difficulty | PassRate | Length | Select,
+    Source
+    | Clean
+    | DedupExact
+    | DedupSemantic
+    | Decontaminate
+    | Sample
+    | Verify
+    | Difficulty
+    | PassRate
+    | Length
+    | Select,
     Field(discriminator="type"),
 ]
 

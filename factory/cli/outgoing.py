@@ -12,6 +12,10 @@ from factory.cli.show import console, print_json, table
 from factory.core import DataError
 from factory.engine.store import join
 from factory.release.diff import diff_releases
+from factory.release.export import TARGETS
+from factory.release.export import export as export_rows
+from factory.release.pairs import Pick
+from factory.release.publish import publish as publish_release
 from factory.release.versions import Release, list_releases, open_release, verify_release
 
 __all__ = ["register"]
@@ -25,7 +29,7 @@ def register(app: typer.Typer) -> None:
     releases.command("list")(list_versions)
     releases.command("verify")(verify)
     app.add_typer(releases, name="release")
-    for verb in (diff, report):
+    for verb in (diff, report, export, publish):
         app.command()(verb)
 
 
@@ -82,3 +86,50 @@ def report(release: ReleaseFolder) -> None:
     """Print where a release's report page is."""
     found = open_release(release)
     console.print(join(found.url, "report.html"))
+
+
+def export(
+    release: ReleaseFolder,
+    to: Annotated[str, typer.Option("--to", help=f"Format: {', '.join(TARGETS)}.")],
+    out: Annotated[str, typer.Option("--out", help="New or empty folder.")],
+    chosen: Annotated[Pick, typer.Option(help="Which passing answer a pair takes.")] = "first",
+    rejected: Annotated[Pick, typer.Option(help="Which failing answer a pair takes.")] = "first",
+    seed: Annotated[int, typer.Option(help="Seed of a random pick.")] = 0,
+    allow_truncated: Annotated[
+        bool, typer.Option("--allow-truncated", help="Keep answers cut by the limit.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a release in the format of a trainer."""
+    done = export_rows(
+        open_release(release),
+        to,
+        out,
+        chosen=chosen,
+        rejected=rejected,
+        seed=seed,
+        allow_truncated=allow_truncated,
+    )
+    if as_json:
+        print_json({"files": list(done.files), "rows": done.rows, "skipped": dict(done.skipped)})
+        return
+    skipped = f", skipped {dict(done.skipped)}" if done.skipped else ""
+    console.print(f"{done.rows:,} rows in {len(done.files)} files below {out}{skipped}")
+
+
+def publish(
+    release: ReleaseFolder,
+    repo: Annotated[str, typer.Option("--repo", help="Dataset repository, org/name.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the card and print what would go up.")
+    ] = False,
+    token_env: Annotated[str, typer.Option(help="Environment variable that holds the token.")] = "HF_TOKEN",
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Tag in place of the version.")] = None,
+) -> None:
+    """Publish a release to the Hugging Face Hub: one commit, the version as its tag."""
+    done = publish_release(
+        open_release(release), repo, dry_run=dry_run, token_env=token_env, private=private, tag=tag
+    )
+    for line in done.lines():
+        console.print(line, markup=False)

@@ -109,6 +109,10 @@ class Stage(BaseModel):
         """At most what so many rows cost: `completions`, `completion_tokens`. Empty: nothing."""
         return {}
 
+    def report(self, site: Site) -> Mapping[str, Any] | None:
+        """What the manifest says of the step beside its counts; asked for once, when the step is done."""
+        return None
+
     def apply(self, batch: pa.Table) -> Flow:
         """Runs the stage on one batch. Stages that hold something costly override `open` instead."""
         raise NotImplementedError

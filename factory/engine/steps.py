@@ -116,7 +116,7 @@ class Step:
     def seal(self, receipts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         """Writes the manifest, the sum of the receipts: from then on the step is done."""
         manifest = self.describe() | sum_receipts(sorted(receipts, key=lambda r: int(r["shard"])))
-        manifest["report"] = None
+        manifest["report"] = self.stage.report(self.site)
         if exists(self.decision_url):
             metadata = read_table(self.decision_url, columns=[]).schema.metadata or {}
             manifest["report"] = _parsed(metadata.get(b"report"))

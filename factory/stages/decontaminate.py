@@ -67,7 +67,7 @@ class Decontaminate(Stage):
             rules = self._opened(site, stack)
             yield lambda batch: self._applied(batch, rules)
 
-    def coverage_report(self, site: Site) -> dict[str, dict[str, int]]:
+    def report(self, site: Site) -> dict[str, dict[str, int]]:
         """Per benchmark: `items`, and `uncheckable` items that no rule can see."""
         with ExitStack() as stack:
             unseen = [rule.unseen_items() for rule in self._opened(site, stack)]

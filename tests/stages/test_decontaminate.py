@@ -81,8 +81,8 @@ def test_what_no_rule_can_see_is_counted(bench: Path, tmp_path: Path) -> None:
     done = flow(of, ["short", ITEM * 3], tmp_path)
     assert done.spent is not None
     assert done.spent["uncheckable_rows"] == 1
-    assert of.coverage_report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 3}}
-    assert stage(bench).coverage_report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 1}}
+    assert of.report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 3}}
+    assert stage(bench).report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 1}}
 
 
 def test_every_shard_finds_the_same(bench: Path, tmp_path: Path) -> None:
