@@ -80,8 +80,8 @@ def explained(row: dict[str, Any], text: str, label: bool, read: str, verdict: V
     part = answer_part(text) or ""
     found = find_answer(part).answer
     if verdict.verdict == "pass" and not label:
-        value = (found or "").rsplit("=", 1)[-1]
-        if same_answer(row["answer"], value, prompt=row["question"]):
+        spelled = [found or "", (found or "").rsplit("=", 1)[-1]]
+        if any(same_answer(row["answer"], one, prompt=row["question"]) for one in spelled):
             return "label: the answer equals the reference"
         return "label: the option of the reference is chosen" if "option letters" in verdict.detail else None
     if part.rstrip()[-1:] not in ".!?)]}$>*":
@@ -99,9 +99,7 @@ def explained(row: dict[str, Any], text: str, label: bool, read: str, verdict: V
         "teacher_qwen25math_cot100/math_cot_100.jsonl",
     ],
 )
-def test_agrees_with_every_right_label_of_real_outputs(
-    judge: Judge, test_data: Path, name: str
-) -> None:
+def test_agrees_with_every_right_label_of_real_outputs(judge: Judge, test_data: Path, name: str) -> None:
     open_questions, reasons = [], Counter[str]()
     for row in rows_of(test_data / "data" / name):
         cases = [Case(prompt=row["question"], content=text, reference=row["answer"]) for text in row["code"]]
