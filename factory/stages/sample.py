@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from factory.core import COMPLETION_COLUMNS, Apply, Flow, Site, Stage, completion_id, cut, digest
 from factory.teachers import AnyTeacher, Completion, Journal, Request, Sampler, Sampling, request_seed
+from factory.teachers.writers import sole_run
 
 __all__ = ["Sample"]
 
@@ -84,6 +85,7 @@ class Sample(Stage):
         draw = self.draw_identity()
         url = f"{site.journal_url.rstrip('/')}/{draw[:32]}"
         with (
+            sole_run(site.journal_url, site.run_id),
             Journal(url, about=self._draw_fields()) as journal,
             Sampler(self.teacher, resources=site.resources, journal=journal) as sampler,
         ):
