@@ -54,7 +54,8 @@ def wilson(passed: int, judged: int) -> tuple[float, float]:
     rate, z2 = passed / judged, _Z95 * _Z95
     middle = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
     half = _Z95 / (1 + z2 / judged) * sqrt(rate * (1 - rate) / judged + z2 / (4 * judged * judged))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # At a rate of 0 or 1 the limit is the rate itself, but for rounding.
+    return min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half))
 
 
 def _measured(verdicts: list[str | None]) -> dict[str, float | int | None]:

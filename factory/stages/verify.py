@@ -28,7 +28,7 @@ class Verify(Stage):
     """Adds what each verifier says of a completion, and one verdict in all. Cuts nothing.
 
     A completion without text (its teacher failed) is an `error`; one that no verifier takes, for its domain
-    or for want of a reference, has a null verdict. A verifier's error or time-out never becomes a `fail`.
+    or for want of a reference or tests, has a null verdict. An error or a time-out never becomes a `fail`.
     """
 
     type: Literal["verify"] = "verify"

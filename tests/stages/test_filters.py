@@ -12,11 +12,23 @@ from pydantic import ValidationError
 
 from factory.core import Filter
 from factory.stages.clean import Clean
+from factory.stages.downsample import Downsample
 from factory.stages.length import Length
 from factory.stages.pass_rate import PassRate
+from factory.stages.prompt_filters import PromptFilters
+from factory.stages.repetition import Repetition
+from factory.stages.think_format import ThinkFormat
 from tests.stages.tables import completions, problems
 
-FILTERS: list[Filter] = [Clean(), Length(), PassRate(min=0.25, max=0.625)]
+FILTERS: list[Filter] = [
+    Clean(),
+    Length(),
+    PassRate(min=0.25, max=0.625),
+    PromptFilters(),
+    Repetition(),
+    ThinkFormat(),
+    Downsample.model_validate(Downsample.minimal),
+]
 
 
 def table_of(rows: list[Any], stage: Filter) -> pa.Table:

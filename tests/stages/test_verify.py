@@ -110,3 +110,20 @@ def test_math_judges_its_domains_and_leaves_the_rest_unjudged(tmp_path: Path) ->
 def test_identity_holds_the_version_of_each_verifier() -> None:
     stage = Verify.model_validate({"verifiers": [{"type": "math"}]})
     assert stage.identity()["verifiers"][0]["version"] == MathRoute.version
+
+
+def test_verifiers_of_several_kinds_judge_in_turn(tmp_path: Path) -> None:
+    entries = [
+        {"type": "math"},
+        {"type": "length", "min_answer_chars": 4},
+        {"type": "repetition"},
+        {"type": "ifeval"},
+    ]
+    stage = Verify.model_validate({"verifiers": entries})
+    rows = completions([{"content": "The answer is 5."}, {"content": "5"}, {"content": "No: 6 of them."}])
+    with stage.open(site(tmp_path)) as apply:
+        kept = apply(rows).kept
+    assert kept["verdict"].to_pylist() == ["pass", "fail", "fail"]
+    asked = [[v["verifier"] for v in row] for row in kept["verdicts"].to_pylist()]
+    assert asked == [["math", "length", "repetition"], ["math", "length"], ["math"]]
+    assert Verify.model_validate_json(stage.model_dump_json()) == stage

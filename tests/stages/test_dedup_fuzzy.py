@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+
+from factory.stages.dedup_fuzzy import DedupFuzzy
+from tests.stages.tables import problems, run_global, site
+
+BASE = (
+    "A farmer has 24 sheep and sells a third of them at the market in spring. He then buys 7 new lambs from "
+    "his neighbour and loses 2 of them in a storm. How many animals does the farmer have in the end?"
+)
+TYPO = BASE.replace("market", "markt").replace("neighbour", "nieghbour")
+WRAPPED = f"Solve the problem below. {BASE} Write the final number on the last line."
+NUMBERS = BASE.replace("24", "36")
+OTHER = "Find the derivative of the function f(x) = x^3 - 4x with respect to x at the point x = 2."
+
+
+def contents(tables: list[pa.Table]) -> list[str]:
+    return [p[0]["content"] for t in tables for p in t["prompt"].to_pylist()]
+
+
+def test_typos_and_wraps_go_and_other_numbers_stay(tmp_path: Path) -> None:
+    kept, rejected, decision = run_global(
+        DedupFuzzy(), [problems([BASE, TYPO, NUMBERS, WRAPPED, OTHER])], at=site(tmp_path)
+    )
+    assert contents(kept) == [BASE, NUMBERS, OTHER]
+    assert rejected[0]["reason"].to_pylist() == ["near_duplicate"] * 2
+    proof = json.loads(rejected[0]["evidence"].to_pylist()[0])
+    assert proof["kept"] == kept[0]["id"].to_pylist()[0]
+    assert 0.5 <= proof["jaccard"] < 1
+    assert json.loads(decision.schema.metadata[b"report"])["largest_cluster"] == 3
+
+
+def test_a_domain_may_want_more_likeness(tmp_path: Path) -> None:
+    rows = problems([BASE, TYPO], domain=["code", "code"])
+    assert (
+        len(contents(run_global(DedupFuzzy(domain_min_jaccard={"code": 0.95}), [rows], at=site(tmp_path))[0]))
+        == 2
+    )
+    assert len(contents(run_global(DedupFuzzy(domain_min_jaccard={}), [rows], at=site(tmp_path))[0])) == 1
+
+
+def test_shards_do_not_change_what_stays_and_a_reference_wins(tmp_path: Path) -> None:
+    rows = problems(
+        [BASE, OTHER, TYPO, WRAPPED, NUMBERS, OTHER + " Please."],
+        reference=[None, None, "21", None, None, "8"],
+    )
+    whole, _, _ = run_global(DedupFuzzy(), [rows], at=site(tmp_path))
+    assert contents(whole) == [TYPO, NUMBERS, OTHER + " Please."]
+    for cuts in ([0, 1, 2, 6], [0, 0, 3, 3, 6], [0, 1, 2, 3, 4, 5, 6]):
+        parts, _, _ = run_global(
+            DedupFuzzy(), [rows.slice(a, b - a) for a, b in pairwise(cuts)], at=site(tmp_path)
+        )
+        assert pa.concat_tables(parts).equals(whole[0]), f"shards cut at {cuts} keep other rows"
+
+
+def test_no_rows_and_wordless_rows_are_no_error(tmp_path: Path) -> None:
+    assert contents(run_global(DedupFuzzy(), [problems([])], at=site(tmp_path))[0]) == []
+    kept, _, _ = run_global(DedupFuzzy(), [problems(["", "?", "!", ""])], at=site(tmp_path))
+    assert kept[0].num_rows == 4
