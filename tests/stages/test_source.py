@@ -186,6 +186,23 @@ def test_missing_and_empty_inputs_are_clear_errors(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value), name
 
 
+@pytest.mark.parametrize("url", ["nowhere://bucket/p.jsonl", "memory://missing/p.jsonl"])
+def test_urls_that_cannot_be_opened_are_clear_errors(url: str) -> None:
+    with pytest.raises(PipelineError, match=r"cannot be opened|does not exist"):
+        source(url).splits()
+
+
+def test_any_fsspec_url_is_read(tmp_path: Path) -> None:
+    import fsspec
+
+    fs = fsspec.filesystem("memory")
+    fs.pipe_file("/set/a/p.jsonl", lines(ROWS))
+    fs.pipe_file("/set/b/p.jsonl.gz", gzip.compress(lines(ROWS)))
+    kept, _ = read(source("memory://set"))
+    assert kept["origin"].to_pylist()[::25] == ["a/p.jsonl:1", "b/p.jsonl.gz:1"]
+    assert read(source("memory://set/*/*.jsonl"))[0].num_rows == 25
+
+
 def test_messages_of_both_shapes_become_the_same_prompt(tmp_path: Path) -> None:
     path = tmp_path / "chat.jsonl"
     path.write_bytes(

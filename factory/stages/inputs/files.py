@@ -54,11 +54,15 @@ class DataFile:
     def at(cls, url: str, *, name: str) -> DataFile:
         """The file at `url`; PipelineError for an unknown suffix or a file that is not there."""
         form, compression = _form(name)
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = _file_system(url)
         try:
             info = fs.info(path)
         except FileNotFoundError:
             raise PipelineError(f"input file '{url}' does not exist; check the path in `files`") from None
+        except OSError as error:
+            raise PipelineError(
+                f"input file '{url}' cannot be reached ({error}); check its rights"
+            ) from error
         return cls(url, name, form, compression, int(info["size"] or 0), _stamp(info))
 
     @property
@@ -113,8 +117,18 @@ def listed(paths: Sequence[str]) -> list[DataFile]:
     return [file for path in paths for file in _listed(path)]
 
 
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except (ValueError, ImportError) as error:
+        raise PipelineError(
+            f"input '{url}' cannot be opened ({error}); correct it, or install what fsspec needs"
+        ) from error
+    return fs, path
+
+
 def _listed(url: str) -> list[DataFile]:
-    fs, path = fsspec.core.url_to_fs(url)
+    fs, path = _file_system(url)
     if any(c in path for c in "*?["):
         found = [p for p in fs.glob(path) if not fs.isdir(p)]
         root = path[: min(path.index(c) for c in "*?[" if c in path)].rpartition("/")[0]
