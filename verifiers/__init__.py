@@ -5,21 +5,25 @@ from __future__ import annotations
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 from verifiers.format import Format
 from verifiers.ifeval import IFEval
+from verifiers.judge import LLMJudge
 from verifiers.length import Length
 from verifiers.majority import Majority, majority_answer
 from verifiers.math import Math
 from verifiers.repetition import Repetition
+from verifiers.reward import Reward
 
 __all__ = [
     "Case",
     "Format",
     "IFEval",
     "Judge",
+    "LLMJudge",
     "Length",
     "Majority",
     "Math",
     "Outcome",
     "Repetition",
+    "Reward",
     "Verdict",
     "Verifier",
     "majority_answer",

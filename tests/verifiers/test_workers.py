@@ -112,6 +112,7 @@ def test_a_killed_nursery_is_started_again() -> None:
     with WorkerPool(DEEDS, size=1, deadline_s=10.0) as pool:
         pid = pool.call("pid").value
         psutil.Process(psutil.Process(pid).ppid()).kill()
+        assert _gone(pid), "a worker outlives its nursery"
         assert pool.call("echo", 1).status == "error"
         assert pool.call("echo", 2).value == 2
 

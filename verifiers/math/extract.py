@@ -229,6 +229,8 @@ def _is_sentence(text: str) -> bool:
         return True
     spelled = _MATH.sub(" ", text)
     words = re.findall(r"(?<!\\)\b[a-zA-Z]{2,}\b", re.sub(r"\\text\{[^{}]*\}|\\[a-zA-Z]+", " ", spelled))
+    if len(words) >= 2 and text[:1].isalpha() and any(map(str.isdigit, spelled)):
+        return True  # "it fell in 1989", but not "12 more apples"
     return len(words) > 3 or (len(words) > 0 and bool(_MATH.search(text)))
 
 

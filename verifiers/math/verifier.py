@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -51,6 +51,17 @@ class Math(Verifier):
     @contextmanager
     def open(self) -> Iterator[Judge]:
         """Holds the workers, which start at the first comparison that needs them."""
+        with self._session() as session:
+            yield session.judge
+
+    @contextmanager
+    def comparing(self) -> Iterator[Callable[[str, str], bool]]:
+        """Holds the workers for `same(gold, answer)` on bare answers; the undecided is not the same."""
+        with self._session() as session:
+            yield session.same
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
         with WorkerPool(
             "verifiers.math.symbolic:answer",
             size=max(1, min(4, len(os.sched_getaffinity(0)))),
@@ -58,8 +69,7 @@ class Math(Verifier):
             memory_bytes=int(self.memory_gb * 1e9),
             warm=["value", r"\frac{\sqrt{2}}{2}+x", r"x+\frac{1}{\sqrt{2}}"],
         ) as pool:
-            session = _Session(pool, version=math_version(self.version))
-            yield session.judge
+            yield _Session(pool, version=math_version(self.version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,14 @@ class _Session:
 
     def judge(self, cases: Sequence[Case]) -> list[Verdict]:
         return [self._verdict(case) for case in cases]
+
+    def same(self, gold: str, answer: str) -> bool:
+        if canonical(gold) == canonical(answer):
+            return True
+        try:
+            return bool(same_answer(gold, answer, ask=self._asker()))
+        except Undecided:
+            return False
 
     def _verdict(self, case: Case) -> Verdict:
         start = time.perf_counter()
@@ -169,7 +187,8 @@ def _gold(reference: str | None) -> str | None:
 
 def _picked(case: Case, reference: str, text: str, found: Found) -> _Finding | None:
     """The finding for a reference that names options, or yes or no; null for all others."""
-    answer = found.answer if found.answer is not None else text[-200:]
+    said_so = found.answer is not None and found.how not in ("last value", "whole text")
+    answer = found.answer if said_so and found.answer is not None else text.strip()[-200:]
     polarity = polarity_of(reference, answer)
     if polarity is not None:
         return _Finding(
