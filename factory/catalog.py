@@ -10,13 +10,20 @@ from factory.core import Stage
 from factory.stages.clean import Clean
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.dedup_exact import DedupExact
+from factory.stages.dedup_fuzzy import DedupFuzzy
 from factory.stages.dedup_semantic import DedupSemantic
 from factory.stages.difficulty import Difficulty
+from factory.stages.downsample import Downsample
+from factory.stages.language import Language
 from factory.stages.length import Length
+from factory.stages.mixture import Mixture
 from factory.stages.pass_rate import PassRate
+from factory.stages.prompt_filters import PromptFilters
+from factory.stages.repetition import Repetition
 from factory.stages.sample import Sample
 from factory.stages.select import Select
 from factory.stages.source import Source
+from factory.stages.think_format import ThinkFormat
 from factory.stages.verify import Verify
 
 __all__ = ["STAGES", "AnyStage"]
@@ -24,14 +31,21 @@ __all__ = ["STAGES", "AnyStage"]
 AnyStage = Annotated[
     Source
     | Clean
+    | PromptFilters
+    | Language
     | DedupExact
+    | DedupFuzzy
     | DedupSemantic
     | Decontaminate
+    | Downsample
+    | Mixture
     | Sample
+    | ThinkFormat
     | Verify
     | Difficulty
     | PassRate
     | Length
+    | Repetition
     | Select,
     Field(discriminator="type"),
 ]
