@@ -173,7 +173,7 @@ class GlobalStage(Stage):
         yield self.survey
 
     def decide(self, surveys: Sequence[pa.Table], *, site: Site, spread: Spread) -> pa.Table:
-        """Decides over all surveys (index = shard number).
+        """Decides over all surveys (index = shard number), each read from disk when it is asked for.
 
         Returns the rejected rows: `shard` int32, `row` int32 (position in the shard), `reason` and
         `evidence` strings. May hold a JSON object under the schema metadata key `report`.

@@ -7,11 +7,11 @@ import platform
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import pyarrow as pa
 
@@ -144,7 +144,7 @@ def _survey(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, 
 
 
 def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
-    surveys = [read_table(step.survey_url(s)) for s in sorted(step.surveys_done())]
+    surveys = _Surveys([step.survey_url(s) for s in sorted(step.surveys_done())])
     decision = _global(step).decide(surveys, site=step.site, spread=spread or _in_process)
     write_table(step.decision_url, decision)
     return []
@@ -157,6 +157,23 @@ def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, 
     part = decision.filter(pa.compute.equal(decision["shard"], unit.shard))
     flow = _global(step).settle(batch, part)
     return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
+
+
+class _Surveys(Sequence[pa.Table]):
+    """The surveys of all shards, each read when it is asked for, so that they need not fit into memory."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._urls = urls
+
+    def __len__(self) -> int:
+        return len(self._urls)
+
+    @overload
+    def __getitem__(self, index: int) -> pa.Table: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[pa.Table]: ...
+    def __getitem__(self, index: int | slice) -> pa.Table | Sequence[pa.Table]:
+        return _Surveys(self._urls[index]) if isinstance(index, slice) else read_table(self._urls[index])
 
 
 _PHASES: dict[Phase, Callable[..., list[dict[str, Any]]]] = {

@@ -10,13 +10,24 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import COMPLETION_COLUMNS, Apply, Flow, Site, Stage, completion_id, cut, digest
 from factory.teachers import AnyTeacher, Completion, Journal, Request, Sampler, Sampling, request_seed
 from factory.teachers.writers import sole_run
 
 __all__ = ["Sample"]
+
+
+class Shot(BaseModel):
+    """One worked example for the teacher."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    user: str
+    """The example's problem."""
+    assistant: str
+    """The answer as the teacher should give it."""
 
 
 class Sample(Stage):
@@ -39,6 +50,8 @@ class Sample(Stage):
     """Who answers."""
     system: str | None = None
     """System turn that the teacher sees, in place of the prompt's own; null: the prompt as it is."""
+    shots: tuple[Shot, ...] = ()
+    """Worked examples that the teacher sees before the problem; not stored for training."""
     stored_system: str | None = None
     """System turn that is stored for training with the completion; null: none."""
     n: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -87,7 +100,12 @@ class Sample(Stage):
         with (
             sole_run(site.journal_url, site.run_id),
             Journal(url, about=self._draw_fields()) as journal,
-            Sampler(self.teacher, resources=site.resources, journal=journal) as sampler,
+            Sampler(
+                self.teacher,
+                resources=site.resources,
+                journal=journal,
+                token_budget=getattr(site.resources, "token_budget", None),
+            ) as sampler,
         ):
             yield lambda batch: self._sample(batch, sampler, draw)
 
@@ -95,6 +113,7 @@ class Sample(Stage):
         return {
             "teacher": self.teacher.identity(),
             "system": self.system,
+            "shots": [shot.model_dump() for shot in self.shots],
             "sampling": asdict(self._sampling()),
             "seed": self.seed,
             "version": self.version,
@@ -139,10 +158,14 @@ class Sample(Stage):
 
     def _messages(self, prompt: Any) -> tuple[Mapping[str, str], ...]:
         turns = tuple({"role": m["role"] or "user", "content": m["content"] or ""} for m in prompt)
-        if self.system is None:
-            return turns
-        rest = (t for t in turns if t["role"] != "system")
-        return ({"role": "system", "content": self.system}, *rest)
+        shown = [
+            {"role": role, "content": text}
+            for shot in self.shots
+            for role, text in (("user", shot.user), ("assistant", shot.assistant))
+        ]
+        own = [t for t in turns if t["role"] == "system"]
+        system = own if self.system is None else [{"role": "system", "content": self.system}]
+        return (*system, *shown, *(t for t in turns if t["role"] != "system"))
 
 
 def _values(completion: Completion, problem: str, draw: str, sample_index: int) -> dict[str, Any]:
