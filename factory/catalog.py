@@ -14,6 +14,7 @@ from factory.stages.dedup_fuzzy import DedupFuzzy
 from factory.stages.dedup_semantic import DedupSemantic
 from factory.stages.difficulty import Difficulty
 from factory.stages.downsample import Downsample
+from factory.stages.fold import Fold
 from factory.stages.language import Language
 from factory.stages.length import Length
 from factory.stages.mixture import Mixture
@@ -43,6 +44,7 @@ AnyStage = Annotated[
     | ThinkFormat
     | Verify
     | Difficulty
+    | Fold
     | PassRate
     | Length
     | Repetition

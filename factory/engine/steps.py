@@ -29,6 +29,7 @@ class Step:
     stage: Stage
     fingerprint: str
     upstream: str | None
+    schema_in: pa.Schema
     schema: pa.Schema
     """Schema of the kept rows."""
     folder: str
@@ -47,8 +48,10 @@ class Step:
 
     @property
     def rejected_schema(self) -> pa.Schema:
-        """Schema of the rejected rows: the kept rows' columns, then reason and evidence."""
-        return pa.schema([*self.schema, *REJECTION_COLUMNS])
+        """Schema of the rejected rows: the columns that came in, those added, then reason and evidence."""
+        given = set(self.schema_in.names)
+        added = [f for f in self.schema if f.name not in given]
+        return pa.schema([*self.schema_in, *added, *REJECTION_COLUMNS])
 
     def kept_url(self, shard: int) -> str:
         """Parquet file of a shard's kept rows."""
@@ -161,7 +164,7 @@ def make_steps(
     schema = pa.schema([])
     upstream: str | None = None
     for index, stage in enumerate(stages):
-        schema = stage.schema_out(schema)
+        given, schema = schema, stage.schema_out(schema)
         mark = fingerprint(stage, upstream=upstream)
         site = Site(
             resources=resources.get(stage.step_name, Resources()),
@@ -174,6 +177,7 @@ def make_steps(
             stage=stage,
             fingerprint=mark,
             upstream=upstream,
+            schema_in=given,
             schema=schema,
             folder=join(root, "steps", f"{index + 1:02d}-{stage.step_name}-{mark[:8]}"),
             input_folder=steps[-1].folder if steps else None,
