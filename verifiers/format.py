@@ -26,8 +26,11 @@ class Format(Verifier):
     """
 
     type: Literal["format"] = "format"
-    answer_tags: Literal["required", "allowed", "forbidden"] = "allowed"
-    """Whether the answer stands in `<answer>` tags of its own. A release may add them later."""
+    answer_tags: Literal["required", "allowed", "forbidden"] | None = None
+    """Whether the answer stands in `<answer>` tags of its own.
+
+    Null requires them of a raw completion and allows them in one whose thinking is cut off already.
+    """
     min_thinking_words: int = Field(default=10, ge=0)
     """Shorter thinking is a pretence."""
     finished: bool = True
@@ -51,6 +54,7 @@ class Format(Verifier):
     def _fault(self, case: Case) -> str | None:
         if self.finished and case.finish_reason not in (None, "stop"):
             return f"finished by {case.finish_reason}, not by itself"
+        raw = case.reasoning_content is None
         if case.reasoning_content is None:
             thinking, answer, fault = _parts(case.content)
             if fault:
@@ -64,14 +68,16 @@ class Format(Verifier):
             return f"{words} words of thinking, fewer than {self.min_thinking_words}"
         if _TAG.search(thinking):
             return "a tag inside the thinking"
-        return self._answer_fault(answer.strip())
+        return self._answer_fault(
+            answer.strip(), tags_wanted=self.answer_tags or ("required" if raw else "allowed")
+        )
 
-    def _answer_fault(self, answer: str) -> str | None:
+    def _answer_fault(self, answer: str, *, tags_wanted: str) -> str | None:
         if not answer:
             return "the answer is empty"
         if not _TAG.search(answer):
-            return "the answer has no <answer> tags" if self.answer_tags == "required" else None
-        if self.answer_tags == "forbidden":
+            return "the answer has no <answer> tags" if tags_wanted == "required" else None
+        if tags_wanted == "forbidden":
             return "a tag inside the answer"
         tags = [tag.lower().replace(" ", "") for tag in _TAG.findall(answer)]
         if tags != ["<answer>", "</answer>"]:

@@ -31,12 +31,15 @@ import time  # noqa: E402
 from typing import Any  # noqa: E402
 
 BAR = 20.0
+ROUNDS = 5
+SLOW_S = 10.0
 FILES = [
     "teacher_qwen25math_cot100/math_cot_100.jsonl",
     "teacher_skythought/qwen2.5-math-7b_math500.jsonl",
     "teacher_skythought/sky-t1-27b_math500.jsonl",
 ]
 HEADLINE = FILES[0]
+"""Short responses that box their answer, on which Math-Verify is fastest."""
 
 
 def main() -> None:
@@ -94,11 +97,25 @@ def run_ours(cases: list[Any]) -> tuple[list[Any], float]:
     from verifiers.base import Case
     from verifiers.math import Math
 
-    with Math().open() as judge:
-        judge([Case(prompt="", content=r"\boxed{\sqrt{8}}", reference=r"2\sqrt{2}")] * 2)
-        start = time.perf_counter()
-        verdicts = judge(cases)
-        return verdicts, len(cases) / (time.perf_counter() - start)
+    verdicts, best = [], float("inf")
+    for _ in range(ROUNDS):
+        clear_caches()
+        with Math().open() as judge:
+            judge([Case(prompt="", content=r"\boxed{\sqrt{8}}", reference=r"2\sqrt{2}")] * 2)
+            start = time.perf_counter()
+            verdicts = judge(cases)
+            best = min(best, time.perf_counter() - start)
+    return verdicts, len(cases) / best
+
+
+def clear_caches() -> None:
+    """Each round reads every answer anew."""
+    from verifiers.math import canonical, choice, estimate, number, shape, units, verifier
+
+    for module in (canonical, choice, estimate, number, shape, units, verifier):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
 
 
 def run_math_verify(cases: list[Any]) -> tuple[list[bool], float]:
@@ -107,9 +124,14 @@ def run_math_verify(cases: list[Any]) -> tuple[list[bool], float]:
 
     golds = {reference: parse(rf"\boxed{{{reference}}}") for reference in {case.reference for case in cases}}
     verify(golds[cases[0].reference], parse(cases[0].content))
-    start = time.perf_counter()
-    said = [verify(golds[case.reference], parse(case.content)) for case in cases]
-    return said, len(cases) / (time.perf_counter() - start)
+    said, best = [], float("inf")
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        said = [verify(golds[case.reference], parse(case.content)) for case in cases]
+        best = min(best, time.perf_counter() - start)
+        if best > SLOW_S:
+            break  # one round of this file is long enough to be steady
+    return said, len(cases) / best
 
 
 def disagreements(cases: list[Any], ours: list[Any], theirs: list[bool]) -> tuple[int, int]:
@@ -135,6 +157,8 @@ def why_math_verify_errs(case: Any, verdict: Any, said: bool) -> str | None:
     from verifiers.math.extract import answer_part, find_answer
 
     text = answer_part(case.content) or ""
+    if verdict.detail.endswith("same text"):
+        return "the answer and the reference are one text"
     if "several boxes" in verdict.detail and said:
         return "the response boxes several different answers, and any of them is taken"
     answer = find_answer(text).answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ import pytest
 
 from verifiers.base import Case, Judge, Verdict
 from verifiers.math import Math
+from verifiers.math.canonical import canonical
 from verifiers.math.compare import same_answer
 from verifiers.math.extract import answer_part, find_answer
+from verifiers.math.guards import missing_reference
 
 pytestmark = pytest.mark.realdata
 
@@ -113,3 +116,32 @@ def test_agrees_with_every_right_label_of_real_outputs(judge: Judge, test_data: 
             open_questions += [] if reason else [line]
     print(name, dict(reasons))
     assert not open_questions, "\n".join(open_questions)
+
+
+def test_agrees_with_every_label_of_short_worked_solutions(judge: Judge, test_data: Path) -> None:
+    models = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
+    wrong = []
+    for row in rows_of(test_data / "data/gsm8k/example_model_solutions.jsonl"):
+        texts = [row[model]["solution"] for model in models]
+        labels = [row[model]["is_correct"] for model in models]
+        cases = [Case(prompt=row["question"], content=text, reference=row["ground_truth"]) for text in texts]
+        for label, verdict in zip(labels, judge(cases), strict=True):
+            if verdict.verdict != ("pass" if label else "fail"):
+                wrong.append(f"{verdict.verdict}, label {label}: {verdict.detail}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_reference_passes_against_itself_and_fails_against_another(
+    judge: Judge, test_data: Path
+) -> None:
+    rows = json.loads((test_data / "data/math/deepscaler_math_train.json").read_text("utf-8"))
+    golds = [str(row["answer"]) for row in rows if not missing_reference(str(row["answer"]))]
+    verdicts = judge([Case(prompt="", content=rf"So \boxed{{{gold}}}.", reference=gold) for gold in golds])
+    assert [gold for gold, one in zip(golds, verdicts, strict=True) if one.verdict != "pass"] == []
+    others = random.Random(3).sample(golds, len(golds))
+    pairs = [(gold, other) for gold, other in zip(golds, others, strict=True) if gold != other][:800]
+    verdicts = judge(
+        [Case(prompt="", content=rf"So \boxed{{{other}}}.", reference=gold) for gold, other in pairs]
+    )
+    passed = [pair for pair, one in zip(pairs, verdicts, strict=True) if one.verdict == "pass"]
+    assert [pair for pair in passed if canonical(pair[0]) != canonical(pair[1])] == []

@@ -112,7 +112,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = LlamaConfig(
         vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=2, max_position_embeddings=64, pad_token_id=2,
-        bos_token_id=0, eos_token_id=1, num_labels=3, id2label={0: "helpfulness", 1: "correctness", 2: "coherence"},
+        bos_token_id=0, eos_token_id=1, num_labels=3,
+        id2label={0: "helpfulness", 1: "correctness", 2: "coherence"},
         label2id={"helpfulness": 0, "correctness": 1, "coherence": 2},
     )  # fmt: skip
     path = tmp_path_factory.mktemp("reward")

@@ -25,7 +25,7 @@ def judged(verifier: Verifier, **fields: str | None) -> Verdict:
     ("content", "fault"),
     [
         (f"<think>{THINKING}</think><answer>4</answer>", ""),
-        (f"<think>{THINKING}</think>\n4", ""),
+        (f"<think>{THINKING}</think>\n4", "the answer has no <answer> tags"),
         ("<think></think><answer>4</answer>", "the thinking is empty"),
         ("<think>so it is</think><answer>4</answer>", "3 words of thinking, fewer than 10"),
         (f"<think>{THINKING}", "the thinking is never closed"),
@@ -50,10 +50,12 @@ def test_the_form_of_a_completion_whose_thinking_is_cut_off_is_judged_by_its_par
     assert judged(Format(), reasoning_content="").verdict == "fail"
     assert judged(Format(), reasoning_content=THINKING, content="a </think> b").verdict == "fail"
     assert judged(Format(answer_tags="required"), reasoning_content=THINKING).verdict == "fail"
+    raw = f"<think>{THINKING}</think>4"
+    assert judged(Format(answer_tags="allowed"), content=raw).verdict == "pass"
 
 
 def test_a_completion_cut_by_the_length_limit_has_no_form() -> None:
-    good = f"<think>{THINKING}</think>4"
+    good = f"<think>{THINKING}</think><answer>4</answer>"
     assert (
         judged(Format(), content=good, finish_reason="length").detail == "finished by length, not by itself"
     )
@@ -62,7 +64,10 @@ def test_a_completion_cut_by_the_length_limit_has_no_form() -> None:
 
 
 def test_chinese_thinking_counts_its_characters() -> None:
-    assert judged(Format(), content="<think>先把两个数相加得到四再检查一遍</think>4").verdict == "pass"
+    assert (
+        judged(Format(), content="<think>先把两个数相加得到四再检查一遍</think><answer>4</answer>").verdict
+        == "pass"
+    )
 
 
 @pytest.mark.realdata

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from verifiers.math.canonical import canonical, clean, plain_words
 from verifiers.math.extract import Found
@@ -38,6 +39,7 @@ def options_of(prompt: str) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=16_384)
 def choice_of(reference: str) -> frozenset[str] | None:
     """The letters of a reference such as `C`, `(C)` or `A, C`; null when it is something else."""
     spelled = plain_words(clean(reference)).strip()
@@ -83,10 +85,16 @@ def _by_value(spelled: str, options: dict[str, str]) -> frozenset[str] | None:
 _POLAR = {"yes": ("yes", "no"), "no": ("yes", "no"), "true": ("true", "false"), "false": ("true", "false")}
 
 
+@lru_cache(maxsize=16_384)
+def _polar(reference: str) -> str | None:
+    wanted = plain_words(clean(reference)).lower().strip()
+    return wanted if wanted in _POLAR else None
+
+
 def polarity_of(reference: str, text: str) -> bool | None:
     """Whether the text says just the yes, no, true or false of the reference; null for other references."""
-    wanted = plain_words(clean(reference)).lower().strip()
-    if wanted not in _POLAR:
+    wanted = _polar(reference)
+    if wanted is None:
         return None
     said = set(re.findall(r"\b(?:yes|no|true|false)\b", plain_words(clean(text)).lower()))
     return said & set(_POLAR[wanted]) == {wanted}

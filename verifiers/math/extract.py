@@ -72,9 +72,9 @@ class _Box:
 _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=(\{)|(\d+|[a-zA-Z])(?![a-zA-Z]))")
 
 
-def _boxes(text: str) -> list[_Box]:
+def _boxes(text: str, start: int) -> list[_Box]:
     boxes: list[_Box] = []
-    for match in _BOX.finditer(text):
+    for match in _BOX.finditer(text, start):
         if boxes and match.start() < boxes[-1].end:
             continue  # inside the box before it
         if match[1] is None:
@@ -105,9 +105,10 @@ _FINALLY = re.compile(
 
 
 def _boxed(text: str, *, rival: str) -> Found | None:
-    if "\\boxed" not in text and "\\fbox" not in text and "\\framebox" not in text:
+    starts = [at for macro in (r"\boxed", r"\fbox", r"\framebox") if (at := text.find(macro)) >= 0]
+    if not starts:
         return None
-    boxes = _boxes(text)
+    boxes = _boxes(text, min(starts))
     if not boxes:
         return None
     last = boxes[-1]
@@ -115,7 +116,7 @@ def _boxed(text: str, *, rival: str) -> Found | None:
     if retraction is not None:
         return retraction
     inner = [_with_suffix(text, box) for box in boxes]
-    if len({canonical(one) for one in inner}) == 1:
+    if len(inner) == 1 or len({canonical(one) for one in inner}) == 1:
         return Found(inner[-1], "box")
     return _several(text, boxes, inner, rival=rival)
 
@@ -136,6 +137,8 @@ def _with_suffix(text: str, box: _Box) -> str:
 
 def _stated_after(text: str, position: int) -> Found | None:
     """A `final answer is` behind the last box outranks the box: it may correct or retract it."""
+    if len(text) - position < len("final answer:"):
+        return None
     after = list(_FINAL.finditer(text, position))
     if not after:
         return None
@@ -182,7 +185,7 @@ def _lead_out(between: str) -> str:
 
 
 _STATED = re.compile(
-    r"(?i)(?:####\s*|\b(?:final\s+)?answer(?:\s+to\s+[^.\n]{0,60}?)?\s*(?:\*\*)?"
+    r"(?im)(?:####\s*|^\s*A:\s*|\b(?:final\s+)?answer(?:\s+to\s+[^.\n]{0,60}?)?\s*(?:\*\*)?"
     r"\s*(?:is|:|=|are|would be|should be)\s*(?:\*\*)?:?\s*"
     r"(?:(?:indeed|definitely|simply|just|therefore|thus|exactly|approximately)\s+)?"
     r"|(?:答案|结果)\s*(?:是|为|:|:)\s*:?)"
@@ -193,7 +196,7 @@ _JUDGEMENT = re.compile(
 """What is said of an answer instead of saying it."""
 MAX_AFTER = 600
 """A statement with more text behind it than this was not the last word."""
-_MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$([^$\n]+?)(?<!\\)\$", re.DOTALL)
+_MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$\n?([^$\n]+?)\n?(?<!\\)\$", re.DOTALL)
 _VALUE = re.compile(
     r"(?<![\w.,/])-?(?:\\\$|[$€£])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\s*/\s*\d+)?(?:_\{?\d+\}?)?(?:\s*(?:\\?%|percent\b))?"
     r"|(?<![\w.])\.\d+|\\frac\{[^{}]+\}\{[^{}]+\}"
@@ -238,7 +241,7 @@ def _clause(after: str) -> str:
     """The value that opens the text behind `the answer is`."""
     after = after.lstrip(" *:\n")
     line = after.split("\n", 1)[0].strip()
-    if line in ("$$", "\\["):
+    if line in ("$", "$$", "\\["):
         line = after[:300]
     math = _MATH.match(line)
     if math is None:

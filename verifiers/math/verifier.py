@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -173,11 +174,13 @@ class _Session:
         return bool(reply.value)
 
 
+@lru_cache(maxsize=16_384)
 def _gold(reference: str | None) -> str | None:
     """The answer inside a reference that may be plain, LaTeX, boxed, or a whole worked solution."""
     if reference is None or missing_reference(reference):
         return None
-    if "boxed" in reference or len(reference) > 200:
+    worked = len(reference) > 200 or ("\n" in reference.strip() and r"\begin" not in reference)
+    if "boxed" in reference or (worked and "####" not in reference):
         inside = find_answer(reference, rival="last").answer
         return None if inside is None or missing_reference(inside) else inside
     if "####" in reference:
