@@ -31,7 +31,7 @@ from factory.teachers.segments import (
     Segment,
     decode_line,
     encode_line,
-    line_key,
+    line_facts,
     whole_lines,
 )
 
@@ -74,6 +74,8 @@ class Journal:
         """File and offset of lines that were torn by a crash, or damaged since."""
         self.duplicates: set[Key] = set()
         """Completions that were drawn more than once; the first in file order counts."""
+        self.tokens = 0
+        """Prompt and completion tokens of all that other writers have journalled, doubles too."""
         self._prepare(about)
         self.look_again()
 
@@ -101,7 +103,8 @@ class Journal:
             return None
         path, offset, length = place
         line = self._read(path, offset, offset + length)
-        if line_key(line) != (problem, sample_index):
+        facts = line_facts(line)
+        if facts is None or facts[:2] != (problem, sample_index):
             raise WorkspaceError(f"journal {path}: the line at byte {offset} changed while the run went on")
         record = decode_line(line)
         return Completion(**{name: record[name] for name in _STORED}, paid=False)
@@ -168,12 +171,13 @@ class Journal:
                 return
 
     def _take(self, line: bytes, place: tuple[str, int, int]) -> None:
-        key = line_key(line)
-        if key is None:
+        facts = line_facts(line)
+        if facts is None:
             self.damaged.add(place[:2])
             return
         self.damaged.discard(place[:2])  # it was half written when it was seen first
-        self._enter(key, place)
+        self.tokens += facts[2]
+        self._enter(facts[:2], place)
 
     def _block(self, path: str, start: int) -> bytes:
         """Bytes from `start` on: some whole lines where there are any; the whole of an object."""
@@ -222,6 +226,7 @@ class Notebook:
             {
                 "problem": problem,
                 "index": sample_index,
+                "tokens": (completion.prompt_tokens or 0) + (completion.completion_tokens or 0),
                 "finished": round(time.time(), 3),
                 **{name: known[name] for name in _STORED},
             }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from factory.core import Busy, Resources
 from factory.teachers.base import BudgetSpent, Completion, LiveTeacher, Request, Teacher, TeacherDown
+from factory.teachers.budget import Budget
 from factory.teachers.journal import Journal, Notebook, batch_group
 from factory.teachers.loop import LoopThread
 
@@ -30,7 +31,19 @@ class Drawn:
 class Sampler:
     """One teacher for any number of threads at the same time, opened when it is first needed."""
 
-    def __init__(self, teacher: Teacher, *, resources: Resources, journal: Journal) -> None:
+    def __init__(
+        self,
+        teacher: Teacher,
+        *,
+        resources: Resources,
+        journal: Journal,
+        token_budget: int | None = None,
+    ) -> None:
+        """`token_budget` caps prompt and completion tokens of the journal, what it holds already included."""
+        left = None if token_budget is None else max(0, token_budget - journal.tokens)
+        # Workers do not know of each other's spending: each has its share of what was left at the start.
+        share = None if left is None else left // (resources.workers or 1)
+        self._budget = Budget(cap=share)
         self._teacher = teacher
         self._resources = resources
         self._journal = journal
@@ -97,13 +110,20 @@ class Sampler:
     async def _draw(self, request: Request, notebook: Notebook) -> Completion:
         live, slots = await self._opened()
         async with slots:
+            characters = sum(len(m["content"]) for m in request.messages)
+            likely = self._budget.likely(characters=characters, max_tokens=request.sampling.max_tokens)
+            await self._budget.set_aside(likely)
+            cost = None
             try:
                 completion = await live.complete(request)
+                if completion.paid and completion.error is None:
+                    notebook.write(request.problem, request.sample_index, completion)
+                    cost = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
             except TeacherDown as error:
                 await self._drop(live)
                 raise Busy(str(error)) from error
-        if completion.paid and completion.finish_reason != "error":
-            notebook.write(request.problem, request.sample_index, completion)
+            finally:
+                self._budget.settle(likely, cost=cost)
         return completion
 
     async def _opened(self) -> tuple[LiveTeacher, asyncio.Semaphore]:

@@ -18,12 +18,12 @@ __all__ = [
     "Segment",
     "decode_line",
     "encode_line",
-    "line_key",
+    "line_facts",
     "whole_lines",
 ]
 
 _HEAD = re.compile(rb'\{"sum":"([0-9a-f]{16})",')
-_KEY = re.compile(rb'"problem":"([0-9A-Za-z_-]+)","index":([0-9]+),')
+_KEY = re.compile(rb'"problem":"([0-9A-Za-z_-]+)","index":([0-9]+),"tokens":([0-9]+),')
 _HEAD_BYTES = 26
 
 
@@ -35,20 +35,20 @@ def encode_line(record: dict[str, Any]) -> bytes:
     return b'{"sum":"' + _checksum(body).encode() + b'",' + body
 
 
-def line_key(line: bytes) -> tuple[str, int] | None:
-    """Problem and sample index of a line, or null when the line is torn or damaged."""
+def line_facts(line: bytes) -> tuple[str, int, int] | None:
+    """Problem, sample index and cost in tokens of a line, or null when the line is torn or damaged."""
     head = _HEAD.match(line)
     if head is None or not line.endswith(b"\n") or _checksum(line[_HEAD_BYTES:]).encode() != head[1]:
         return None
     key = _KEY.match(line, _HEAD_BYTES)
     if key is not None:
-        return key[1].decode(), int(key[2])
+        return key[1].decode(), int(key[2]), int(key[3])
     record = json.loads(line)
-    return record["problem"], record["index"]
+    return record["problem"], record["index"], record.get("tokens", 0)
 
 
 def decode_line(line: bytes) -> dict[str, Any]:
-    """The record of a line that `line_key` accepts."""
+    """The record of a line that `line_facts` accepts."""
     record: dict[str, Any] = json.loads(line)
     del record["sum"]
     return record

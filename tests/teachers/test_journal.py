@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from factory.core import WorkspaceError
 from factory.teachers import Completion, Journal
 from factory.teachers import segments as segment_files
-from factory.teachers.segments import LocalSegment, decode_line, encode_line, line_key
+from factory.teachers.segments import LocalSegment, decode_line, encode_line, line_facts
 
 
 def completion(text: str = "four", **more: object) -> Completion:
@@ -53,9 +53,10 @@ def test_finds_again_what_was_written_in_every_field(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(), st.integers(0, 10**6), st.text())
 def test_a_line_gives_back_its_record(problem: str, index: int, content: str) -> None:
-    line = encode_line({"problem": problem, "index": index, "content": content})
-    assert line_key(line) == (problem, index)
-    assert decode_line(line) == {"problem": problem, "index": index, "content": content}
+    record = {"problem": problem, "index": index, "tokens": 12, "content": content}
+    line = encode_line(record)
+    assert line_facts(line) == (problem, index, 12)
+    assert decode_line(line) == record
     assert line.count(b"\n") == 1
 
 
@@ -63,7 +64,7 @@ def test_any_damaged_byte_is_noticed() -> None:
     line = encode_line({"problem": "p", "index": 0, "content": "four"})
     for place in range(len(line)):
         damaged = line[:place] + bytes([line[place] ^ 1]) + line[place + 1 :]
-        assert line_key(damaged) is None, f"a flipped bit at byte {place} is not noticed"
+        assert line_facts(damaged) is None, f"a flipped bit at byte {place} is not noticed"
 
 
 @pytest.mark.parametrize("lost", [1, 2, 40])

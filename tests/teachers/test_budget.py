@@ -1,0 +1,85 @@
+"""The cap on tokens: kept within a completion, said clearly, and only a stop on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factory.core import Resources, Site
+from factory.teachers import BudgetSpent
+from factory.teachers.budget import Budget
+from tests.teachers.scripted import ScriptedSample, drawn, problems
+
+
+class Capped(Resources):
+    """Run options with the cap on tokens."""
+
+    token_budget: int | None = None
+
+
+async def spend(budget: Budget, costs: list[int], *, at_once: int) -> int:
+    """Draws completions of the given costs until the budget is spent; the number that was refused."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(cost: int) -> bool:
+        async with slots:
+            likely = budget.likely(characters=40, max_tokens=1000)
+            try:
+                await budget.set_aside(likely)
+            except BudgetSpent:
+                return False
+            await asyncio.sleep(0)
+            budget.settle(likely, cost=cost)
+            return True
+
+    return [await task for task in [asyncio.create_task(one(c)) for c in costs]].count(False)
+
+
+def test_ends_within_two_percent_of_the_cap_with_costs_that_nobody_can_foretell() -> None:
+    chance = random.Random(3)
+    costs = [chance.choice((50, 100, 100, 2000)) for _ in range(4000)]
+    budget = Budget(cap=500_000)
+    refused = asyncio.run(spend(budget, costs, at_once=8))
+    assert refused > 0
+    assert abs(budget.spent - 500_000) <= 10_000, f"{budget.spent} of 500000 tokens were spent"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 3000), st.lists(st.integers(1, 500), max_size=40), st.integers(1, 8))
+def test_never_hangs_and_spends_all_when_the_cap_allows(cap: int, costs: list[int], at_once: int) -> None:
+    budget = Budget(cap=cap)
+    refused = asyncio.run(asyncio.wait_for(spend(budget, costs, at_once=at_once), 5))
+    assert budget.spent <= sum(costs)
+    unlimited = Budget(cap=None)
+    assert asyncio.run(spend(unlimited, costs, at_once=at_once)) == 0
+    assert unlimited.spent == sum(costs)
+    assert refused == 0 or budget.spent < sum(costs)
+
+
+def test_a_run_stops_at_the_cap_and_goes_on_when_it_is_raised(tmp_path: Path) -> None:
+    teacher = {"type": "scripted", "notes": str(tmp_path / "notes"), "delay_ms": 2}
+    sample = ScriptedSample.model_validate({"teacher": teacher, "n": 4, "max_tokens": 10, "seed": 1})
+    batch = problems(50)
+    # A completion costs 10 tokens, a prompt its characters.
+    whole = sum(10 + len(p[0]["content"]) for p in batch["prompt"].to_pylist()) * 4
+
+    def run(cap: int | None) -> int:
+        site = Site(Capped(token_budget=cap), str(tmp_path / "c"), str(tmp_path / "j"))
+        with sample.open(site) as apply:
+            return int(apply(batch).kept.num_rows)
+
+    with pytest.raises(BudgetSpent, match="raise `token_budget`"):
+        run(whole // 2)
+    first = len(drawn(tmp_path / "notes"))
+    assert 0.98 * 100 <= first <= 1.02 * 100, f"{first} of 200 completions were drawn for half the tokens"
+    with pytest.raises(BudgetSpent):
+        run(whole // 2)
+    again = len(drawn(tmp_path / "notes"))
+    assert again <= 1.02 * 100, f"{again - first} more were drawn for a budget that was spent"
+    assert run(None) == 200
+    assert len(drawn(tmp_path / "notes")) == len(set(drawn(tmp_path / "notes"))) == 200
