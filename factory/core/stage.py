@@ -109,6 +109,10 @@ class Stage(BaseModel):
         """At most what so many rows cost: `completions`, `completion_tokens`. Empty: nothing."""
         return {}
 
+    def watch(self, site: Site) -> Callable[[], Mapping[str, int]] | None:
+        """Counts what is finished inside shards under way since the call, for the progress display alone."""
+        return None
+
     def report(self, site: Site) -> Mapping[str, Any] | None:
         """What the manifest says of the step beside its counts; asked for once, when the step is done."""
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -57,6 +57,7 @@ class Board:
 
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self._title, self._quiet = title, quiet
+        self._watches: dict[int, Callable[[], Mapping[str, int]] | None] = {}
         self._started = self._shown = time.monotonic()
         self._console = Console(stderr=True)
         self._live: Live | None = None
@@ -76,13 +77,29 @@ class Board:
     def show(self, schedule: Schedule) -> None:
         """Redraws the table, or prints a line when the last is 30 s old."""
         if self._live:
-            self._live.update(self._table(snapshot(schedule)))
+            self._live.update(self._table(self._seen(schedule)))
             return
         now = time.monotonic()
         if self._quiet or now - self._shown < PLAIN_EVERY_S:
             return
         self._shown = now
-        print(self.line(snapshot(schedule)), file=sys.stderr, flush=True)
+        print(self.line(self._seen(schedule)), file=sys.stderr, flush=True)
+
+    def _seen(self, schedule: Schedule) -> list[dict[str, Any]]:
+        """The snapshot, with what is finished inside shards under way."""
+        records = snapshot(schedule)
+        for index, record in enumerate(records):
+            if record["state"] != "running":
+                continue
+            step = schedule.states[index].step
+            if index not in self._watches:
+                self._watches[index] = step.stage.watch(step.site)
+            watch = self._watches[index]
+            record["inside"] = dict(watch()) if watch else {}
+            before = records[index - 1] if index else None
+            if before and before["state"] in ("done", "reused"):
+                record["at_most"] = dict(step.stage.cost(before["rows_kept"]))
+        return records
 
     def line(self, records: Sequence[dict[str, Any]]) -> str:
         """`12:00:31 sample 3/8 shards, kept 96 %, 145 tok/s, ETA 130 s` for each step under way."""
@@ -99,7 +116,7 @@ class Board:
         table.add_column("tokens", justify="right")
         colour = {"running": "bold cyan", "done": "green", "reused": "dim", "waiting": "dim"}
         for r in records:
-            tokens = r["spent"].get("completion_tokens")
+            tokens = r.get("inside", r["spent"]).get("completion_tokens")
             table.add_row(
                 r["step"],
                 r["state"],
@@ -117,7 +134,11 @@ def _words(record: dict[str, Any], elapsed_s: float) -> str:
     rows = record["rows_kept"] + record["rows_rejected"]
     if rows:
         words.append(f"kept {100 * record['rows_kept'] / rows:.0f} %")
-    tokens = record["spent"].get("completion_tokens")
+    inside, at_most = record.get("inside", {}), record.get("at_most", {})
+    for what, count in inside.items():
+        total = f"/{at_most[what]:,}" if what in at_most and what != "completion_tokens" else ""
+        words.append(f"{count:,}{total} {what.replace('_', ' ')}")
+    tokens = inside.get("completion_tokens")
     if tokens:
         words.append(f"{tokens / elapsed_s:.0f} tok/s")
     if record["shards_done"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import COMPLETION_COLUMNS, Apply, Flow, Site, Stage, completion_id, cut, digest
 from factory.teachers import AnyTeacher, Completion, Journal, Request, Sampler, Sampling, request_seed
+from factory.teachers.journal_watch import JournalWatch
 from factory.teachers.writers import sole_run
 
 __all__ = ["Sample"]
@@ -92,11 +93,20 @@ class Sample(Stage):
         """n rows for every problem."""
         return self.n * int(batch.num_rows)
 
+    def cost(self, rows: int) -> dict[str, int]:
+        """n completions a problem, each at its longest; fewer where the journal has some already."""
+        completions = self.n * rows
+        return {"completions": completions, "completion_tokens": completions * (self.max_tokens or 0)}
+
+    def watch(self, site: Site) -> Callable[[], Mapping[str, int]]:
+        """Counts the completions that come into the journal."""
+        return JournalWatch(self._journal_url(site))
+
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
         """Opens the journal; the teacher is loaded when the first completion is missing."""
         draw = self.draw_identity()
-        url = f"{site.journal_url.rstrip('/')}/{draw[:32]}"
+        url = self._journal_url(site)
         with (
             sole_run(site.journal_url, site.run_id),
             Journal(url, about=self._draw_fields()) as journal,
@@ -108,6 +118,9 @@ class Sample(Stage):
             ) as sampler,
         ):
             yield lambda batch: self._sample(batch, sampler, draw)
+
+    def _journal_url(self, site: Site) -> str:
+        return f"{site.journal_url.rstrip('/')}/{self.draw_identity()[:32]}"
 
     def _draw_fields(self) -> dict[str, Any]:
         return {

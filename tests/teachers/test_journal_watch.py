@@ -1,0 +1,27 @@
+"""What the progress display sees of a journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from factory.teachers.journal_watch import JournalWatch
+from factory.teachers.segments import encode_line
+
+
+def test_only_completions_since_the_start_and_only_whole_lines_count(tmp_path: Path) -> None:
+    segment = tmp_path / "a.jsonl"
+    segment.write_bytes(encode_line({"problem": "p", "index": 0, "completion_tokens": 7}))
+    watch = JournalWatch(str(tmp_path))
+    assert watch() == {"completions": 0, "completion_tokens": 0}, "what was there before is not counted"
+    line = encode_line({"problem": "p", "index": 1, "completion_tokens": 5})
+    with segment.open("ab") as out:
+        out.write(line + line[:20])
+    (tmp_path / "b.jsonl").write_bytes(encode_line({"problem": "q", "index": 0, "completion_tokens": 3}))
+    assert watch() == {"completions": 2, "completion_tokens": 8}
+    with segment.open("ab") as out:
+        out.write(line[20:])
+    assert watch() == {"completions": 3, "completion_tokens": 13}, "a line counts once it is whole"
+
+
+def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
+    assert JournalWatch(str(tmp_path / "none"))() == {"completions": 0, "completion_tokens": 0}
