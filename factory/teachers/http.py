@@ -63,8 +63,12 @@ class Http(Teacher):
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
         """Connect. Raises PipelineError when no address is given or the key's variable is not set."""
-        from openai import AsyncOpenAI
-
+        try:
+            from openai import AsyncOpenAI
+        except ImportError as error:
+            raise PipelineError(
+                f"teacher '{self.name}' needs the package openai; run `pip install openai`"
+            ) from error
         urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url
         if not urls:
             raise PipelineError(
