@@ -31,7 +31,7 @@ from sandbox.place import base_interpreter
 
 __all__ = ["Canaries", "Program", "check", "load", "main"]
 
-_LIMITS = Limits(cpu_s=2.0, memory_mb=256, output_mb=4.0, compile_cpu_s=10.0)
+_LIMITS = Limits(cpu_s=1.0, memory_mb=256, output_mb=4.0, compile_cpu_s=6.0)
 _CONTROL = "print(int(input()) + 1)"
 _SUCCESS = "HOSTILE_SUCCESS"
 _CANARY_PORT = 47999

@@ -82,7 +82,8 @@ class Sandbox:
             shutil.rmtree(self._shared, ignore_errors=True)
             raise
         try:
-            self_test(self, self._shared)
+            if self.tier != "rlimits":
+                self_test(self, self._shared)
         except BaseException:
             self.close()
             raise
@@ -302,7 +303,7 @@ class Sandbox:
         """
         wire = limits.wire()
         compile_s = max(3 * limits.compile_cpu_s, limits.compile_cpu_s + 2)
-        deadline_s = compile_s + tests * (limits.effective_wall_s() * 2 + 1) + 10
+        deadline_s = compile_s + tests * (limits.effective_wall_s() * 4 + 1) + 10
         failure = ""
         for _ in range(2):
             with self._pool.alone() if alone else self._pool.one() as slot, contextlib.suppress(Broken):

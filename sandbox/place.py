@@ -152,8 +152,6 @@ class Place:
                 "shown": shown,
                 "hidden": [path for path in self._packages() if path not in self.site_dirs],
                 "uid": self.uid or 0,
-                "scratch_bytes": limits.scratch_mb << 20,
-                "scratch_files": limits.scratch_files,
             }
         else:
             config["scratch"] = [self.directory, *self._identity]

@@ -60,8 +60,6 @@ def self_test(box: Sandbox, directory: str) -> None:
     Raises:
         SandboxError: a probe got through, or the probes could not be run.
     """
-    if box.tier == "rlimits":
-        return
     with tempfile.NamedTemporaryFile(dir=directory) as canary, socket.socket() as listener:
         canary.write(b"secret")
         canary.flush()

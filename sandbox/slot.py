@@ -170,6 +170,8 @@ class Slot:
         limits = head["limits"]
         message = {
             "deadline_s": deadline_s,
+            "job": head["job"],
+            "execute": head.get("execute", []),
             "scratch_bytes": limits["scratch_bytes"],
             "scratch_files": limits["scratch_files"],
         }

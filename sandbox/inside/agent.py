@@ -15,12 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from sandbox.inside.child import finish, report, run_module, standard_streams
+from sandbox.inside.child import finish, fresh_module, report
 from sandbox.inside.codec import CodecError, decode, encode
-from sandbox.inside.filters import solution_filter
+from sandbox.inside.filters import SOLUTION
 from sandbox.inside.links import Closed, Link
-from sandbox.inside.supervisor import Job, memory_file
-from sandbox.inside.watch import watch
+from sandbox.inside.supervisor import Job, compile_solution, each_test, memory_file
 
 __all__ = ["find_entry", "run_calls", "serve"]
 
@@ -45,29 +44,21 @@ _UNARY: dict[str, Callable[..., Any]] = {
 }
 
 
-def run_calls(job: Job, code: types.CodeType) -> None:
+def run_calls(job: Job) -> None:
     """One process per call; the result goes into a file that the driver decodes and compares."""
-    cage = job.cage("run", solution_filter())
-    for arguments in job.blobs[1:]:
-        fds = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr"), memory_file("returned")]
-        pid = job.start(cage, fds, partial(_call_once, code, job, arguments))
-        (ended,) = watch([pid], job.bounds())
-        size = min(os.fstat(fds[3]).st_size, job.limits["output_bytes"])
-        passed = job.record(ended, fds[1], fds[2], os.pread(fds[3], size, 0))
-        for fd in fds:
-            os.close(fd)
-        job.clean()
-        if not job.go_on(passed=passed):
-            return
+    code = compile_solution(job)
+    module = fresh_module(job.home.directory, name="solution")
+    returned = memory_file("returned")
+    body = partial(_call_once, code, module, job)
+    each_test(job, job.cage(SOLUTION), job.blobs[1:], body, more=[returned], returned=returned)
 
 
-def _call_once(code: types.CodeType, job: Job, arguments: bytes) -> NoReturn:
-    standard_streams()
+def _call_once(code: types.CodeType, module: types.ModuleType, job: Job, arguments: bytes) -> NoReturn:
     room = job.limits["output_bytes"] - 1
     status = 0
     try:
-        namespace = run_module(code, job.home.directory, name="solution")
-        result = find_entry(namespace, job.head["entry"])(*decode(arguments))
+        exec(code, module.__dict__)
+        result = find_entry(module.__dict__, job.head["entry"])(*decode(arguments))
         try:
             answer = encode(result, special=None, max_bytes=room)
         except CodecError as error:
@@ -263,14 +254,13 @@ def _builtin_error(name: str) -> type[BaseException]:
     return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError
 
 
-def serve(code: types.CodeType, job: Job) -> NoReturn:
+def serve(code: types.CodeType, module: types.ModuleType) -> NoReturn:
     """Loads the solution and answers the judge over descriptor 3."""
-    standard_streams()
     agent = _Agent(3)
     try:
-        namespace = run_module(code, job.home.directory, name=job.head["module"])
+        exec(code, module.__dict__)
     except BaseException as error:
         report(error)
         finish(1, wait=False)
-    agent.serve(namespace)
+    agent.serve(module.__dict__)
     finish(0, wait=False)

@@ -1,6 +1,6 @@
 """The process of one test: closes everything around itself, then becomes the program.
 
-After `confine` returns, nothing that this process can do reaches the processes that started it.
+After `Confinement.put_on` returns, nothing that this process can do reaches the processes that started it.
 """
 
 from __future__ import annotations
@@ -10,22 +10,34 @@ import builtins
 import contextlib
 import io
 import os
+import random
 import resource
 import signal
+import struct
 import sys
 import threading
 import traceback
 import types
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sandbox.inside import kernel
-from sandbox.inside.filters import Program, install
+from sandbox.inside.filters import Installer
 from sandbox.inside.landlock import Ruleset
 
-__all__ = ["Cage", "confine", "finish", "run_module", "run_script", "standard_streams"]
+__all__ = [
+    "Cage",
+    "Confinement",
+    "exit_status",
+    "finish",
+    "fresh_module",
+    "report",
+    "run_script",
+    "standard_streams",
+]
 
-MODULES_OF_OURS = "sandbox"
+# x86-64 numbers.
+_DUP3, _PRCTL, _PRLIMIT64, _CLOSE_RANGE, _LANDLOCK_RESTRICT_SELF = 292, 157, 302, 436, 446
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,84 +55,108 @@ class Cage:
     stack_bytes: int
     directory: str
     rules: Ruleset | None
-    filter: Program | None
+    filter: Installer | None
+    own_world: bool
+    """A process namespace ends with its first process, so no process needs a signal for its parent's
+    death."""
 
 
-def confine(cage: Cage, fds: list[int]) -> None:
-    """Makes `fds` the descriptors 0, 1, 2 ..., closes all others, and puts on limits, file rules and
-    filter."""
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if cage.rules is not None:
-        cage.rules.restrict()
-    # Through high numbers first, so that no descriptor is overwritten before it is moved.
-    high = [os.dup2(fd, 200 + place, inheritable=False) for place, fd in enumerate(fds)]
-    for place, fd in enumerate(high):
-        os.dup2(fd, place, inheritable=place < 3)
-    kernel.close_from(len(fds))
-    _set_limits(cage)
-    os.chdir(cage.directory)
-    if cage.filter is not None:
-        install(cage.filter.bytes_for(os.getpid()))
+class Confinement:
+    """A cage with every system call laid out beforehand: after a fork each touched object costs a copied
+    page."""
+
+    def __init__(self, cage: Cage):
+        self._before: list[kernel.Step] = []
+        if not cage.own_world:
+            self._before.append(kernel.step("prctl", _PRCTL, kernel.PR_SET_PDEATHSIG, signal.SIGKILL))
+        if cage.rules is not None:
+            self._before.append(
+                kernel.step("landlock_restrict_self", _LANDLOCK_RESTRICT_SELF, cage.rules.fd, 0)
+            )
+        self._after = [_limit_step(kind, value) for kind, value in _limits(cage) if value is not None]
+        _share_limits(cage)
+        self._filter = cage.filter
+
+    def moves(self, fds: list[int]) -> list[kernel.Step]:
+        """The calls that make `fds`, all of them above 8, the descriptors 0, 1, 2 ... and close all
+        others."""
+        close_on_exec = [0 if place < 3 else os.O_CLOEXEC for place in range(len(fds))]
+        steps = [kernel.step("dup3", _DUP3, fd, place, close_on_exec[place]) for place, fd in enumerate(fds)]
+        return [*steps, kernel.step("close_range", _CLOSE_RANGE, len(fds), 0xFFFFFFFF, 0)]
+
+    def put_on(self, moves: list[kernel.Step]) -> None:
+        """Confines this process; what it does from here on reaches none of those that started it."""
+        kernel.take(self._before)
+        kernel.take(moves)
+        kernel.take(self._after)
+        if self._filter is not None:
+            self._filter.install()
 
 
-def _set_limits(cage: Cage) -> None:
-    wanted: list[tuple[int, int | None]] = [
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
+def _limits(cage: Cage) -> list[tuple[int, int | None]]:
+    """The limits that the supervisor itself could not live with."""
+    return [
         (resource.RLIMIT_FSIZE, cage.file_bytes),
-        (resource.RLIMIT_NOFILE, cage.open_files),
-        (resource.RLIMIT_STACK, cage.stack_bytes),
         (resource.RLIMIT_NPROC, cage.processes),
         (resource.RLIMIT_CPU, cage.cpu_s),
+    ]
+
+
+def _share_limits(cage: Cage) -> None:
+    """Puts the other limits on this process, whose children inherit them, and goes to their directory."""
+    shared: list[tuple[int, int | None]] = [
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_MSGQUEUE, 0),
+        (resource.RLIMIT_NOFILE, cage.open_files),
+        (resource.RLIMIT_STACK, cage.stack_bytes),
         (resource.RLIMIT_AS, cage.address_space),
     ]
-    for kind, value in wanted:
-        if value is None:
-            continue
-        hard = resource.getrlimit(kind)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (bound, bound))
+    for kind, value in shared:
+        if value is not None:
+            bound = _below_hard(kind, value)
+            resource.setrlimit(kind, (bound, bound))
+    os.chdir(cage.directory)
 
 
-def standard_streams(*, interactive: bool = False) -> None:
-    """Gives the interpreter new text streams over descriptors 0, 1 and 2."""
+def _below_hard(kind: int, value: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+
+
+def _limit_step(kind: int, value: int) -> kernel.Step:
+    bound = _below_hard(kind, value)
+    return kernel.step(f"prlimit64({kind})", _PRLIMIT64, 0, kind, struct.pack("QQ", bound, bound), 0)
+
+
+def standard_streams() -> None:
+    """Gives the interpreter new text streams over descriptors 0, 1 and 2.
+
+    Made once in the zygote, over files positioned at their start like those that take their place.
+    """
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # type: ignore[misc]  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = _writer(1, errors="surrogateescape", line_buffering=interactive)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _writer(1, errors="surrogateescape")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _writer(2, errors="backslashreplace", line_buffering=True)  # type: ignore[misc]
 
 
-def _writer(fd: int, *, errors: str, line_buffering: bool) -> io.TextIOWrapper:
+def _writer(fd: int, *, errors: str, line_buffering: bool = False) -> io.TextIOWrapper:
     raw = open(fd, "wb", closefd=False)  # noqa: SIM115
     return io.TextIOWrapper(raw, encoding="utf-8", errors=errors, line_buffering=line_buffering)
 
 
-def _fresh_interpreter(directory: str, *, name: str) -> types.ModuleType:
-    """Makes the interpreter look as if it had just started on this program."""
-    for module in [key for key in sys.modules if key.split(".")[0] == MODULES_OF_OURS]:
-        del sys.modules[module]
+def fresh_module(directory: str, *, name: str) -> types.ModuleType:
+    """Makes the interpreter look as if it had just started on a program, which becomes the module
+    returned."""
     sys.argv = [f"{directory}/main.py"]
     sys.path.insert(0, directory)
-    random = sys.modules.get("random")
-    if random is not None:
-        random.seed()
+    random.seed()
     fresh = types.ModuleType(name)
     fresh.__dict__.update(__builtins__=builtins, __file__=f"{directory}/main.py")
     sys.modules[name] = fresh
     return fresh
 
 
-def run_module(code: types.CodeType, directory: str, *, name: str) -> dict[str, Any]:
-    """Executes a solution as an imported module; returns its namespace. Exceptions pass through."""
-    module = _fresh_interpreter(directory, name=name)
-    exec(code, module.__dict__)
-    return module.__dict__
-
-
-def run_script(code: types.CodeType, directory: str) -> NoReturn:
+def run_script(code: types.CodeType, module: types.ModuleType) -> NoReturn:
     """Executes a solution as the main program and ends the process the way the interpreter would."""
-    standard_streams()
-    module = _fresh_interpreter(directory, name="__main__")
     status = 0
     try:
         exec(code, module.__dict__)

@@ -10,13 +10,18 @@ from typing import Any
 
 __all__ = ["append", "read_all", "read_exactly"]
 
+_SMALL = 1 << 16
 _HEAD = struct.Struct("<IQ")
 
 
 def append(fd: int, head: dict[str, Any], *blobs: bytes) -> None:
     """Writes one frame; the head keeps the length of each blob under `sizes`."""
     text = json.dumps({**head, "sizes": [len(blob) for blob in blobs]}).encode()
-    _write(fd, _HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text)
+    start = _HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text
+    if sum(len(blob) for blob in blobs) < _SMALL:
+        _write(fd, b"".join((start, *blobs)))
+        return
+    _write(fd, start)
     for blob in blobs:
         _write(fd, blob)
 

@@ -14,7 +14,8 @@ import unittest
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from sandbox.inside.child import finish, standard_streams
+from sandbox.inside import minipytest
+from sandbox.inside.child import finish
 from sandbox.inside.remote import Remote, SolutionDied, Wire
 
 __all__ = ["judge"]
@@ -24,7 +25,7 @@ _MAX_TESTS = 2_000
 
 def judge(tests: bytes, head: dict[str, Any], directory: str) -> NoReturn:
     """Runs all tests and leaves; descriptor 3 is the solution's, 4 takes the report."""
-    standard_streams()
+    sys.modules.pop(head["module"], None)  # the solution is not here
     wire = Wire(3)
     report: dict[str, Any] = {"tests": [], "weak": False, "error": None}
     try:
@@ -161,8 +162,6 @@ class _SolutionModule(types.ModuleType):
 
 
 def _run_pytest(wire: Wire, tests: bytes, head: dict[str, Any], results: list[dict[str, Any]]) -> None:
-    from sandbox.inside import minipytest
-
     sys.modules["pytest"] = minipytest
     sys.modules[head["module"]] = _SolutionModule(head["module"], wire)
     module = types.ModuleType("__tests__")

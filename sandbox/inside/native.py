@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.inside import kernel
 from sandbox.inside.filters import compiler_filter, solution_filter
 from sandbox.inside.frames import append
-from sandbox.inside.supervisor import Job, memory_file
+from sandbox.inside.supervisor import Job, each_test, memory_file
 from sandbox.inside.watch import watch
 
 __all__ = ["build", "run_program"]
@@ -23,8 +23,7 @@ def build(job: Job) -> None:
     limits = job.limits
     _place_files(job, job.blobs)
     cage = job.cage(
-        "compile",
-        compiler_filter(),
+        compiler_filter().prepare(),
         cpu_s=int(limits["compile_cpu_s"]) + 1,
         memory_bytes=limits["compile_memory_bytes"],
         bounded=job.head["bounded"],
@@ -33,7 +32,7 @@ def build(job: Job) -> None:
     )
     fds = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr"), _open_program(job)]
     append(job.result_fd, {"phase": "compile"})
-    pid = job.start(cage, fds, lambda: _execute(job))
+    pid = job.start(cage, cage.moves([*fds, job.trouble]), 4, lambda: _execute(job))
     cpu_s = limits["compile_cpu_s"]
     bounds = job.bounds(
         cpu_s=cpu_s,
@@ -48,8 +47,7 @@ def build(job: Job) -> None:
 
 
 def _collect(job: Job) -> None:
-    scratch = job.home.scratch
-    assert scratch is not None
+    scratch = job.scratch
     names = [name for name in sorted(os.listdir(scratch.fd)) if name.endswith(tuple(job.head["outputs"]))]
     contents = []
     for name in names:
@@ -60,8 +58,7 @@ def _collect(job: Job) -> None:
 
 
 def _place_files(job: Job, contents: list[bytes]) -> None:
-    scratch = job.home.scratch
-    assert scratch is not None
+    scratch = job.scratch
     for name, content in zip(job.head["files"], contents, strict=False):
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=scratch.fd)
         with open(fd, "wb") as file:
@@ -70,7 +67,7 @@ def _place_files(job: Job, contents: list[bytes]) -> None:
 
 def _open_program(job: Job) -> int:
     """The tool to run, or the compiled program that came with the request."""
-    path = job.head["execute"]
+    path = job.execute
     if not path:
         return job.files[0]
     return os.open(path[0], os.O_PATH | os.O_CLOEXEC)
@@ -89,21 +86,18 @@ def run_program(job: Job) -> None:
     head: dict[str, Any] = job.head
     count = len(head["files"])
     cage = job.cage(
-        "run",
-        solution_filter(exec_fd=3),
+        solution_filter(exec_fd=3).prepare(),
         bounded=head["bounded"],
         **({"processes": None} if not head["bounded"] else {}),
     )
     program = _open_program(job)
     append(job.result_fd, {"phase": "run"})
-    for text in job.blobs[count:]:
-        _place_files(job, job.blobs[:count])
-        fds = [memory_file("stdin", text), memory_file("stdout"), memory_file("stderr")]
-        pid = job.start(cage, [*fds, program], lambda: _execute(job))
-        (ended,) = watch([pid], job.bounds())
-        passed = job.record(ended, fds[1], fds[2])
-        for fd in fds:
-            os.close(fd)
-        job.clean()
-        if not job.go_on(passed=passed):
-            return
+    contents = job.blobs[:count]
+    each_test(
+        job,
+        cage,
+        job.blobs[count:],
+        lambda _: _execute(job),
+        more=[program],
+        before=lambda: _place_files(job, contents),
+    )

@@ -43,8 +43,6 @@ class PrivateRoot:
     """Directories below the shown ones that an empty one covers."""
     uid: int = 0
     """The host user id to run as when started as root."""
-    scratch_bytes: int = 64 << 20
-    scratch_files: int = 1024
 
 
 def enter() -> bool:
@@ -181,14 +179,14 @@ def _fix_root() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
-def mount_scratch(root: PrivateRoot) -> None:
+def mount_scratch(*, size: int, files: int) -> None:
     """Puts a new, empty scratch file system over /tmp."""
     kernel.mount(
         "tmpfs",
         "/tmp",
         kind="tmpfs",
         flags=kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
-        options=f"size={root.scratch_bytes},nr_inodes={root.scratch_files},mode=700",
+        options=f"size={size},nr_inodes={files},mode=700",
     )
 
 

@@ -6,26 +6,39 @@ expected output, and takes nothing from a test process but the bytes it left in 
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import os
 import resource
 import signal
 import socket
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sandbox.inside import filters, kernel, landlock
-from sandbox.inside.child import Cage, confine, finish, run_script
+from sandbox.inside.child import Cage, Confinement, finish, fresh_module, run_script
 from sandbox.inside.frames import append, read_all
 from sandbox.inside.scratch import Scratch
 from sandbox.inside.watch import GRACE, Bounds, Ended, watch
 
-__all__ = ["Home", "Job", "supervise"]
+__all__ = [
+    "Home",
+    "Job",
+    "Runner",
+    "compile_solution",
+    "describe",
+    "memory_file",
+    "pair",
+    "run_stdin",
+    "supervise",
+]
 
 _STDERR_TAIL = 4_000
 _TOTAL_OUTPUT_FACTOR = 4
+_FIRST_FREE = 16
 _THREAD_ALLOWANCE = 8
 """Process slots for the sandbox's own processes under the same user id."""
 
@@ -42,6 +55,8 @@ class Home:
     proc_fd: int | None
     base_bytes: int
     """Address space of the bare zygote."""
+    resident_bytes: int
+    """Memory of the bare zygote."""
     own_uid: bool
     read: list[str]
     execute: list[str]
@@ -56,14 +71,18 @@ class Job:
     def __init__(
         self,
         home: Home,
+        scratch: Scratch,
         head: dict[str, Any],
         blobs: list[bytes],
         *,
         result_fd: int,
         control_fd: int,
         files: list[int],
+        profile: str,
+        execute: list[str],
     ):
         self.home = home
+        self.scratch = scratch
         self.head = head
         self.blobs = blobs
         self.result_fd = result_fd
@@ -71,19 +90,20 @@ class Job:
         self.files = files
         self.limits: dict[str, Any] = head["limits"]
         self._output_left = _TOTAL_OUTPUT_FACTOR * self.limits["output_bytes"]
-        self._rules: dict[str, landlock.Ruleset] = {}
-        self._trouble = memory_file("trouble")
+        self._rules: landlock.Ruleset | None = None
+        self.profile, self.execute = profile, execute
+        self.trouble = memory_file("trouble")
 
-    def rules(self, profile: str) -> landlock.Ruleset | None:
-        """The file rules of a profile, made once."""
-        if self.home.tier == "rlimits" or landlock.abi() < 1:
+    def rules(self) -> landlock.Ruleset | None:
+        """A second layer of file rules for test processes, where the first had to let the supervisor see
+        /proc."""
+        if self.home.tier != "landlock":
             return None
-        if profile not in self._rules:
-            self._rules[profile] = _ruleset(self.home, profile)
-            self._rules[profile].allow(self.head.get("execute", []), landlock.READ_EXECUTE)
-        return self._rules[profile]
+        if self._rules is None:
+            self._rules = _ruleset(self.home, self.profile, self.execute)
+        return self._rules
 
-    def cage(self, profile: str, program: filters.Program, **changes: Any) -> Cage:
+    def cage(self, program: filters.Installer, **changes: Any) -> Confinement:
         """The bounds of one process."""
         limits = self.limits
         bounded = changes.pop("bounded", True)
@@ -96,10 +116,11 @@ class Job:
             "processes": limits["threads"] + _THREAD_ALLOWANCE if self.home.own_uid else None,
             "stack_bytes": max(8 << 20, min(memory // 2, 100 << 20)),
             "directory": self.home.directory,
-            "rules": self.rules(profile),
+            "rules": self.rules(),
+            "own_world": self.home.tier == "namespaces",
             "filter": None if self.home.tier == "rlimits" and not filters_work() else program,
         }
-        return Cage(**{**values, **changes})
+        return Confinement(Cage(**{**values, **changes}))
 
     def bounds(self, *, cpu_s: float | None = None, wall_s: float | None = None, **changes: Any) -> Bounds:
         """The bounds kept from outside."""
@@ -108,59 +129,64 @@ class Job:
             "cpu_s": cpu_s or limits["cpu_s"],
             "wall_s": wall_s or limits["wall_s"],
             "memory_bytes": limits["memory_bytes"],
+            "base_bytes": self.home.resident_bytes,
             "threads": limits["threads"] + 1,
             "proc_fd": self.home.proc_fd,
-            "scratch": self.home.scratch if self.home.flat else None,
+            "scratch": self.scratch if self.home.flat else None,
             "scratch_files": limits["scratch_files"],
             "scratch_bytes": limits["scratch_bytes"],
         }
         return Bounds(**{**values, **changes})
 
-    def start(self, cage: Cage, fds: list[int], body: Callable[[], object]) -> int:
-        """Starts a process that confines itself, sees `fds` as 0, 1, 2 ..., and runs `body`; returns its
-        id."""
-        pid = os.fork()
+    def start(
+        self, cage: Confinement, moves: list[kernel.Step], count: int, body: Callable[[], object]
+    ) -> int:
+        """Starts a process that confines itself and runs `body`; returns its id.
+
+        `moves` give it `count` descriptors, and one more to report trouble with.
+        """
+        pid = kernel.fork()
         if pid:
             return pid
         try:
-            confine(cage, [*fds, self._trouble])
+            cage.put_on(moves)
         except BaseException as error:
-            _report_trouble((self._trouble, len(fds)), error)
+            _report_trouble((self.trouble, count), error)
         if not self.head.get("argv"):
-            os.close(len(fds))  # a program to be executed closes it by starting
+            os.close(count)  # a program to be executed closes it by starting
+        gc.enable()
         try:
             body()
         except kernel.KernelError as error:
-            _report_trouble((len(fds),), error)
+            _report_trouble((count,), error)
         except BaseException:
             finish(1, wait=False)
         os._exit(1)
 
     def check_started(self) -> None:
         """Raises OSError when a process could not be confined or started: that is not the program's doing."""
-        size = os.fstat(self._trouble).st_size
+        size = os.fstat(self.trouble).st_size
         if size:
-            raise OSError(f"a test process did not start: {os.pread(self._trouble, size, 0).decode()}")
+            raise OSError(f"a test process did not start: {os.pread(self.trouble, size, 0).decode()}")
 
     def record(self, ended: Ended, out_fd: int, err_fd: int, *blobs: bytes, **more: Any) -> bool:
         """Writes down how one test ended, with its output; returns whether it ended by itself with status
         0."""
         self.check_started()
         cap = self.limits["output_bytes"]
-        flooded = max(os.fstat(out_fd).st_size, os.fstat(err_fd).st_size) >= cap
-        out = b"" if flooded else os.pread(out_fd, cap, 0)
+        out_size, err_size = os.fstat(out_fd).st_size, os.fstat(err_fd).st_size
+        flooded = max(out_size, err_size) >= cap
+        out = b"" if flooded else os.pread(out_fd, out_size, 0)
         if len(out) > self._output_left:
             flooded, out = True, b""
         self._output_left -= len(out)
-        size = os.fstat(err_fd).st_size
-        err = os.pread(err_fd, _STDERR_TAIL, max(0, size - _STDERR_TAIL))
+        err = os.pread(err_fd, _STDERR_TAIL, max(0, err_size - _STDERR_TAIL)) if err_size else b""
         append(self.result_fd, {**describe(ended), "flooded": flooded, **more}, out, err, *blobs)
         return ended.exit == 0 and ended.killed is None and not flooded
 
     def clean(self) -> None:
         """Empties the scratch directory between tests; a directory that resists ends the job."""
-        scratch = self.home.scratch
-        if scratch is not None and not scratch.empty():
+        if not self.scratch.empty():
             raise OSError("the scratch directory cannot be emptied")
 
     def go_on(self, *, passed: bool) -> bool:
@@ -171,6 +197,10 @@ class Job:
             return False
         os.write(self.control_fd, b".")
         return os.read(self.control_fd, 1) == b"+"
+
+
+Runner = Callable[[Job], None]
+"""What runs one kind of job."""
 
 
 def describe(ended: Ended) -> dict[str, Any]:
@@ -185,13 +215,25 @@ def describe(ended: Ended) -> dict[str, Any]:
     }
 
 
-def memory_file(name: str, content: bytes = b"") -> int:
-    """A file in memory that holds `content`, with its position at the start."""
-    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+def rewind(fd: int) -> None:
+    """Empties a memory file that an earlier test has used."""
+    os.ftruncate(fd, 0)
+    os.lseek(fd, 0, os.SEEK_SET)
+
+
+def fill(fd: int, content: bytes) -> None:
+    """Puts content into an empty memory file and goes back to its start."""
     view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]
     os.lseek(fd, 0, os.SEEK_SET)
+
+
+def memory_file(name: str, content: bytes = b"") -> int:
+    """A file in memory that holds `content`, with its position at the start."""
+    fd = os.memfd_create(name, os.MFD_CLOEXEC)
+    if content:
+        fill(fd, content)
     return fd
 
 
@@ -204,71 +246,77 @@ def filters_work() -> bool:
     return True
 
 
-def _ruleset(home: Home, profile: str) -> landlock.Ruleset:
+def _ruleset(home: Home, profile: str, execute: list[str]) -> landlock.Ruleset:
     rules = landlock.Ruleset()
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
     rules.allow(devices, landlock.WRITE_DEVICE)
     rules.allow([home.directory], landlock.SCRATCH_FLAT if home.flat else landlock.SCRATCH)
     rules.allow(home.read, landlock.READ)
-    if profile in ("run", "all"):
-        rules.allow(home.execute, landlock.READ_EXECUTE)
-    if profile in ("compile", "all"):
+    if profile == "build":
         rules.allow(home.compile_read, landlock.READ)
         rules.allow(home.compile_execute, landlock.READ_EXECUTE)
+    else:
+        rules.allow([*home.execute, *execute], landlock.READ_EXECUTE)
     if home.tier == "namespaces":
         rules.allow(["/proc"], landlock.READ)
-    if profile == "all" and home.proc_fd is not None:
-        rules.allow_fd(home.proc_fd, landlock.READ)
     return rules
 
 
-def supervise(home: Home, fds: list[int]) -> None:
+def supervise(
+    home: Home,
+    scratch: Scratch,
+    fds: list[int],
+    *,
+    profile: str,
+    execute: list[str],
+    jobs: dict[str, Runner],
+) -> None:
     """Runs one request to its end; the caller leaves the process afterwards.
 
     `fds` are the request, the record to write, the line to the driver, and what else the job brings.
+    `execute` are programs that the driver names for this job.
     """
-    _confine_self(home)
+    # A collection here would touch every page of the heap and copy each one that a test process shares.
+    gc.disable()
+    _confine_self(home, profile, execute)
+    fds = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for fd in fds]
+    # Test processes get the numbers below as their own: nothing that is still to be moved may stand there.
+    plug = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    while plug < _FIRST_FREE:
+        plug = os.dup(plug)
     request_fd, result_fd, control_fd, *files = fds
     head, blobs, _ = next(iter(read_all(request_fd)))
     os.close(request_fd)
-    job = Job(home, head, blobs, result_fd=result_fd, control_fd=control_fd, files=files)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    match head["job"]:
-        case "stdin":
-            _run_stdin(job)
-        case "calls":
-            from sandbox.inside.agent import run_calls
-
-            run_calls(job, compile_solution(job))
-        case "asserts":
-            from sandbox.inside.trial import run_trial
-
-            run_trial(job, compile_solution(job))
-        case "build":
-            from sandbox.inside.native import build
-
-            build(job)
-        case "program":
-            from sandbox.inside.native import run_program
-
-            run_program(job)
-        case other:
-            raise ValueError(f"no such job: {other}")
+    job = Job(
+        home,
+        scratch,
+        head,
+        blobs,
+        result_fd=result_fd,
+        control_fd=control_fd,
+        files=files,
+        profile=profile,
+        execute=execute,
+    )
+    jobs[head["job"]](job)
     append(result_fd, {"done": True})
 
 
-def _confine_self(home: Home) -> None:
+def _confine_self(home: Home, profile: str, execute: list[str]) -> None:
     os.setpgid(0, 0)
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if home.tier == "rlimits":
         return
     if landlock.abi() >= 1:
-        rules = _ruleset(home, "all")
+        rules = _ruleset(home, profile, execute)
+        if home.proc_fd is not None:
+            rules.allow_fd(home.proc_fd, landlock.READ)
         rules.restrict()
         rules.close()
-    filters.install(filters.supervisor_filter().bytes_for(os.getpid()))
+    filters.SUPERVISOR.install()
 
 
 def compile_solution(job: Job) -> types.CodeType:
@@ -295,16 +343,43 @@ def compile_solution(job: Job) -> types.CodeType:
     return code
 
 
-def _run_stdin(job: Job) -> None:
+def run_stdin(job: Job) -> None:
+    """A Python program: one process per test, with the compiled code in memory."""
     code = compile_solution(job)
-    cage = job.cage("run", filters.solution_filter())
-    for text in job.blobs[1:]:
-        fds = [memory_file("stdin", text), memory_file("stdout"), memory_file("stderr")]
-        pid = job.start(cage, fds, lambda: run_script(code, job.home.directory))
-        (ended,) = watch([pid], job.bounds())
-        passed = job.record(ended, fds[1], fds[2])
-        for fd in fds:
-            os.close(fd)
+    module = fresh_module(job.home.directory, name="__main__")
+    each_test(job, job.cage(filters.SOLUTION), job.blobs[1:], lambda _: run_script(code, module))
+
+
+def each_test(
+    job: Job,
+    cage: Confinement,
+    inputs: list[bytes],
+    body: Callable[[bytes], object],
+    *,
+    more: Sequence[int] = (),
+    returned: int | None = None,
+    before: Callable[[], None] | None = None,
+) -> None:
+    """Runs `body` in a process of its own for each input, which it finds on descriptor 0.
+
+    Descriptors `more` come after the three standard ones; what is written to the file `returned` is recorded
+    too.
+    """
+    files = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr"), *more]
+    own = files[:3] if returned is None else [*files[:3], returned]
+    moves = cage.moves([*files, job.trouble])
+    bounds = job.bounds()
+    for text in inputs:
+        for fd in own:
+            rewind(fd)
+        if returned is None and text:
+            fill(files[0], text)
+        if before is not None:
+            before()
+        pid = job.start(cage, moves, len(files), lambda text=text: body(text))  # type: ignore[misc]
+        (ended,) = watch([pid], bounds)
+        blobs = () if returned is None else (os.pread(returned, job.limits["output_bytes"], 0),)
+        passed = job.record(ended, files[1], files[2], *blobs)
         job.clean()
         if not job.go_on(passed=passed):
             return

@@ -8,31 +8,34 @@ them is in its memory.
 from __future__ import annotations
 
 import os
-import types
 
 from sandbox.inside.agent import serve
-from sandbox.inside.filters import solution_filter
+from sandbox.inside.child import fresh_module
+from sandbox.inside.filters import SOLUTION
 from sandbox.inside.frames import append, read_all
 from sandbox.inside.judge import judge
-from sandbox.inside.supervisor import Job, describe, memory_file, pair
+from sandbox.inside.supervisor import Job, compile_solution, describe, memory_file, pair
 from sandbox.inside.watch import watch
 
 __all__ = ["run_trial"]
 
 
-def run_trial(job: Job, code: types.CodeType) -> None:
+def run_trial(job: Job) -> None:
     """Runs the tests of one hidden file against a solution; the record is one frame."""
-    cage = job.cage("run", solution_filter())
+    code = compile_solution(job)
+    module = fresh_module(job.home.directory, name=job.head["module"])
+    cage = job.cage(SOLUTION)
     solution_end, judge_end = pair()
     streams = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr")]
-    solver = job.start(cage, [*streams, solution_end], lambda: serve(code, job))
+    solver = job.start(
+        cage, cage.moves([*streams, solution_end, job.trouble]), 4, lambda: serve(code, module)
+    )
     os.close(solution_end)
     tests = next(iter(read_all(job.files[0])))[1][0]
     report = memory_file("report")
     own_streams = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr")]
-    trusted = job.start(
-        cage, [*own_streams, judge_end, report], lambda: judge(tests, job.head, job.home.directory)
-    )
+    moves = cage.moves([*own_streams, judge_end, report, job.trouble])
+    trusted = job.start(cage, moves, 5, lambda: judge(tests, job.head, job.home.directory))
     os.close(judge_end)
     solved, judged = watch([solver, trusted], job.bounds(memory_bytes=job.limits["memory_bytes"]))
     job.check_started()

@@ -6,6 +6,7 @@ world; in the landlock tier it only gives up its user id if it has one to give u
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -15,22 +16,34 @@ import socket
 import sys
 import time
 import traceback
+import types
 from typing import Any, NoReturn
 
 from sandbox.inside import kernel, landlock, rootfs
+from sandbox.inside.agent import run_calls
+from sandbox.inside.child import standard_streams
 from sandbox.inside.kernel import KernelError
+from sandbox.inside.native import build, run_program
 from sandbox.inside.scratch import Scratch
-from sandbox.inside.supervisor import Home, supervise
+from sandbox.inside.supervisor import Home, Runner, run_stdin, supervise
+from sandbox.inside.trial import run_trial
 
 __all__ = ["main"]
 
 # Modules that solutions often import, so that a test finds them already loaded.
 _PRELOAD = """
 array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum fractions functools
-hashlib heapq inspect io itertools json linecache math numbers operator os queue random re statistics string
+heapq inspect io itertools json linecache math numbers operator os queue random re statistics string
 struct sys textwrap threading time tokenize traceback types typing unicodedata warnings
 """
-_OF_OURS = ("agent", "codec", "judge", "links", "native", "trial", "minipytest")
+_OURS: list[types.ModuleType] = []
+_JOBS: dict[str, Runner] = {
+    "stdin": run_stdin,
+    "calls": run_calls,
+    "asserts": run_trial,
+    "build": build,
+    "program": run_program,
+}
 
 
 def main(sock: socket.socket) -> NoReturn:
@@ -41,6 +54,7 @@ def main(sock: socket.socket) -> NoReturn:
         # sees.
         _preload(config)
         home, root = _settle(config)
+        standard_streams()
         gc.collect()
         gc.freeze()
     except OSError as error:
@@ -58,7 +72,9 @@ def main(sock: socket.socket) -> NoReturn:
 
 def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
     with open("/proc/self/statm") as file:
-        base_bytes = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        base_bytes, resident_bytes = (
+            int(part) * os.sysconf("SC_PAGE_SIZE") for part in file.read().split()[:2]
+        )
     tier = config["tier"]
     root = proc_fd = None
     if tier == "namespaces":
@@ -85,6 +101,7 @@ def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
         flat=root is None,
         proc_fd=proc_fd,
         base_bytes=base_bytes + (32 << 20),
+        resident_bytes=resident_bytes,
         own_uid=root is not None or config.get("uid") is not None,
         **config["paths"],
         env=config["env"],
@@ -128,16 +145,16 @@ def _preload(config: dict[str, Any]) -> None:
         sys.path.append(directory)
     for name in [*_PRELOAD.split(), *config["preload"]]:
         __import__(name)
-    for name in _OF_OURS:
-        __import__(f"sandbox.inside.{name}")
     if config.get("stdlib"):
         sys.path[:] = [config["stdlib"], config["stdlib"] + "/lib-dynload", *config["site_dirs"]]
-    import atexit
-
     atexit._clear()
+    # Kept alive, but no longer there to be imported: a solution starts with the standard library alone.
+    _OURS.extend(sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "sandbox")
+    sys.modules.pop("__main__")
 
 
 def _serve(sock: socket.socket, home: Home, root: rootfs.PrivateRoot | None) -> NoReturn:
+    mounted: tuple[int, int] | None = None
     while True:
         message, fds = _receive(sock)
         if not message:
@@ -146,13 +163,10 @@ def _serve(sock: socket.socket, home: Home, root: rootfs.PrivateRoot | None) -> 
         reply: dict[str, Any] = {"ok": True}
         try:
             if root is not None:
-                root_now = rootfs.PrivateRoot(
-                    shown=[], scratch_bytes=request["scratch_bytes"], scratch_files=request["scratch_files"]
-                )
-                rootfs.mount_scratch(root_now)
-            reply.update(_one(sock, home, fds, float(request["deadline_s"])))
+                mounted = _scratch_for(request, mounted)
+            reply.update(_one(sock, home, fds, request))
             if root is not None:
-                rootfs.unmount_scratch()
+                mounted = _still_empty(mounted, reply)
             elif home.scratch is not None and not home.scratch.empty():
                 reply = {"ok": False, "detail": "the scratch directory cannot be emptied"}
         except OSError as error:
@@ -162,17 +176,35 @@ def _serve(sock: socket.socket, home: Home, root: rootfs.PrivateRoot | None) -> 
         _send(sock, reply)
 
 
-def _one(sock: socket.socket, home: Home, fds: list[int], deadline_s: float) -> dict[str, Any]:
-    pid = os.fork()
+def _scratch_for(request: dict[str, Any], mounted: tuple[int, int] | None) -> tuple[int, int]:
+    """Mounts a scratch file system of the size wanted, unless an empty one is there already."""
+    wanted = request["scratch_bytes"], request["scratch_files"]
+    if mounted != wanted:
+        if mounted is not None:
+            rootfs.unmount_scratch()
+        rootfs.mount_scratch(size=wanted[0], files=wanted[1])
+    return wanted
+
+
+def _still_empty(mounted: tuple[int, int] | None, reply: dict[str, Any]) -> tuple[int, int] | None:
+    """Keeps a scratch file system only when the run ended well and left nothing in it."""
+    if reply["exit"] == 0 and not os.listdir("/tmp"):
+        return mounted
+    rootfs.unmount_scratch()
+    return None
+
+
+def _one(sock: socket.socket, home: Home, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
+    pid = kernel.fork()
     if pid == 0:
-        _become_supervisor(sock, home, fds)
+        _become_supervisor(sock, home, fds, request)
     late = False
     pidfd = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
     # Only the driver's hang-up matters while a request runs.
     poller.register(sock.fileno(), select.POLLHUP | select.POLLRDHUP)
-    events = dict(poller.poll(int(deadline_s * 1000)))
+    events = dict(poller.poll(int(float(request["deadline_s"]) * 1000)))
     if sock.fileno() in events:
         _end_all(pid, home)
         os._exit(0)
@@ -190,16 +222,15 @@ def _one(sock: socket.socket, home: Home, fds: list[int], deadline_s: float) -> 
     }
 
 
-def _become_supervisor(sock: socket.socket, home: Home, fds: list[int]) -> NoReturn:
+def _become_supervisor(sock: socket.socket, home: Home, fds: list[int], request: dict[str, Any]) -> NoReturn:
     status = 1
     try:
         sock.close()
-        own = Home(**{name: getattr(home, name) for name in Home.__slots__})
-        if home.scratch is None:
+        scratch = home.scratch
+        if scratch is None:
             found = os.stat("/tmp")
             scratch = Scratch("/tmp", identity=(found.st_dev, found.st_ino))
-            own = Home(**{**{name: getattr(home, name) for name in Home.__slots__}, "scratch": scratch})
-        supervise(own, fds)
+        supervise(home, scratch, fds, profile=request["job"], execute=request["execute"], jobs=_JOBS)
         status = 0
     except BaseException:
         traceback.print_exc()
