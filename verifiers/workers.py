@@ -8,7 +8,9 @@ milliseconds whenever one is needed. A call that passes its deadline costs one S
 from __future__ import annotations
 
 import json
+import os
 import queue
+import select
 import socket
 import subprocess
 import sys
@@ -26,6 +28,13 @@ __all__ = ["Reply", "WorkerPool"]
 START_LIMIT_S = 120.0
 """The nursery's imports take about two seconds on an idle machine, and minutes on a thrashing one."""
 FORK_LIMIT_S = 30.0
+READ_LIMIT_S = 30.0
+"""From the first byte of an answer to its last."""
+_TICKS = os.sysconf("SC_CLK_TCK")
+CPU_SHARE = 0.8
+"""Part of a deadline that counts as having had the processor."""
+STARVED = 2.0
+"""On a crowded machine a call may take this many deadlines of wall time to get its deadline of CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class WorkerPool:
     def call(self, *arguments: Any, deadline_s: float | None = None) -> Reply:
         """Runs the function once; returns within the deadline plus the time to fork a worker.
 
+        Where other programs hold the processors, up to twice the deadline passes before the call is given up.
         Raises RuntimeError when no worker can be started at all: that is a broken machine, not a bad call.
         """
         worker = self._slots.get()
@@ -189,8 +199,11 @@ def _exchange(worker: _Worker, arguments: list[Any], deadline_s: float) -> tuple
     worker.jobs += 1
     try:
         worker.channel.settimeout(deadline_s)
+        had = _cpu_s(worker.pid)
         send(worker.channel, {"arguments": arguments})
-        answer = receive(worker.channel, deadline=start + deadline_s)
+        if not _answers(worker, had, start=start, deadline_s=deadline_s):
+            return Reply("timeout", detail=f"no answer in {deadline_s:g} s", seconds=_since(start)), False
+        answer = receive(worker.channel, deadline=time.monotonic() + READ_LIMIT_S)
     except TimeoutError:
         return Reply("timeout", detail=f"no answer in {deadline_s:g} s", seconds=_since(start)), False
     except (OSError, EOFError):
@@ -198,6 +211,26 @@ def _exchange(worker: _Worker, arguments: list[Any], deadline_s: float) -> tuple
     if "error" in answer:
         return Reply("error", detail=answer["error"], seconds=_since(start)), answer["usable"]
     return Reply("value", value=answer["value"], seconds=_since(start)), True
+
+
+def _answers(worker: _Worker, had_cpu_s: float, *, start: float, deadline_s: float) -> bool:
+    """Waits for the first byte of an answer, longer for a worker that was kept off the processor."""
+    for share in (1.0, STARVED):
+        patience = max(0.0, start + share * deadline_s - time.monotonic())
+        if select.select([worker.channel], [], [], patience)[0]:
+            return True
+        if _cpu_s(worker.pid) - had_cpu_s >= CPU_SHARE * deadline_s:
+            break
+    return False
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU time that a worker has had; endless for one that is gone, so that nobody waits for it."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return float("inf")
+    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def _since(start: float) -> float:

@@ -37,7 +37,7 @@ def test_a_reference_that_says_nothing_is_an_error_and_no_fail(judge: Judge, ref
 
 
 def test_a_comparison_without_end_is_a_timeout_and_no_fail() -> None:
-    hang = r"\boxed{\int_0^1 \frac{\sin(x^3)\ln(1+x)}{e^{x^2}+\sqrt{x}} dx}"
+    hang = r"\boxed{\int_0^1 \sin(\frac{1}{x^9}) dx}"
     with Math(deadline_s=0.5).open() as judge:
         slow, quick = judge(
             [
@@ -49,9 +49,7 @@ def test_a_comparison_without_end_is_a_timeout_and_no_fail() -> None:
     assert slow.seconds < 10.0
 
 
-@pytest.mark.parametrize(
-    "answer", ["9^{9^{9^9}}", "(10^9)!", "(1+x)^{100000}", r"\binom{100000000}{50000000}"]
-)
+@pytest.mark.parametrize("answer", ["9^{9^{9^9}}", "(10^9)!", "2^{100000}", r"\binom{100000000}{50000000}"])
 def test_a_formula_too_large_to_evaluate_is_an_error_and_no_fail(judge: Judge, answer: str) -> None:
     found = judge([Case(prompt="", content=rf"\boxed{{{answer}}}", reference="1")])[0]
     assert (found.verdict, found.score) == ("error", None)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from verifiers.math.canonical import canonical
-from verifiers.math.estimate import clearly_different
-from verifiers.math.number import read_number, same_number
+from verifiers.math.estimate import clearly_different, is_arithmetic
+from verifiers.math.number import same_number
 from verifiers.math.oracle import Ask, Question, Undecided
+from verifiers.math.readings import as_lists, decimal_comma
 from verifiers.math.shape import Shape, read_shape
 from verifiers.math.units import same_tail
 
@@ -33,33 +34,9 @@ def same_answer(gold: str, pred: str, *, prompt: str = "", ask: Ask | None = Non
     """
     first, second = read_shape(gold), read_shape(pred)
     context = _Context(prompt, ask)
-    if (decimal := _decimal_comma(first, second)) is not None:
+    if (decimal := decimal_comma(first, second)) is not None:
         return decimal
-    if first.kind == "number" and second.kind == "list" and (again := _as_list(first)):
-        first = again
-    elif second.kind == "number" and first.kind == "list" and (again := _as_list(second)):
-        second = again
-    return _same(first, second, context)
-
-
-_COMMA = re.compile(r"-?\d+,\d+\Z", re.ASCII)
-
-
-def _decimal_comma(gold: Shape, pred: Shape) -> bool | None:
-    """`1,22` and `1.22` are one number where one side writes it with a point."""
-    for comma, point in ((gold, pred), (pred, gold)):
-        if comma.kind == "list" and point.kind == "number" and _COMMA.match(comma.latex):
-            read = read_number(comma.latex.replace(",", "."))
-            if read is not None and point.number is not None and point.number.decimals is not None:
-                return same_number(read, point.number)
-    return None
-
-
-def _as_list(number: Shape) -> Shape | None:
-    """Reads `100,200` as two values: the other side is a list, so the comma may separate."""
-    if not re.match(r"\d{1,3}(?:,\d{3})+\Z", number.latex):
-        return None
-    return read_shape(number.latex.replace(",", ", "))
+    return _same(*as_lists(first, second), context)
 
 
 def _same(gold: Shape, pred: Shape, context: _Context) -> bool | None:
@@ -174,8 +151,16 @@ def _same_parts(gold: Shape, pred: Shape, context: _Context) -> bool | None:
         return _unordered(gold.parts, pred.parts, context)
     if "formula" in (gold.kind, pred.kind) and "words" not in (gold.kind, pred.kind):
         one = gold.kind == "list" or pred.kind == "list"
+        one = one or clearly_different(gold.latex, pred.latex) or _clearly_single(gold, pred)
         return False if one else _ask(context, "whole", gold.latex, pred.latex)
     return False
+
+
+def _clearly_single(gold: Shape, pred: Shape) -> bool:
+    """Whether one side is a set of several values and the other plain arithmetic, which is one value."""
+    sets = [len(shape.parts) > 1 for shape in (gold, pred) if shape.kind == "set"]
+    plain = [is_arithmetic(shape.latex) for shape in (gold, pred) if shape.kind == "formula"]
+    return any(sets) and all(plain)
 
 
 def _vector(gold: Shape, pred: Shape, context: _Context) -> bool | None:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from functools import lru_cache
 
-__all__ = ["clearly_different"]
+__all__ = ["clearly_different", "is_arithmetic"]
 
 MARGIN = 1e-4
 """Relative; far above rounding, and above the tolerance of any comparison."""
@@ -32,17 +32,54 @@ _FUNCTIONS: dict[str, Callable[[complex], complex]] = {
 }  # fmt: skip
 
 
+_UNSURE = re.compile(
+    r"\\(?:text|math|operator|mbox|begin|int|iint|oint|lim|equiv|pmod|mod|Re|Im|det)|[\"'|%!]"
+)
+_BOUND = re.compile(r"\\(?:sum|prod)\s*_\s*\{?\s*([a-zA-Z])()")
+_GREEK_NAMES = re.compile(
+    r"\\(?:var)?(alpha|beta|gamma|delta|epsilon|zeta|eta|theta|kappa|lambda|mu|nu|xi|rho|sigma|tau|phi|chi|psi|omega)"
+    r"(?![a-zA-Z])"
+)
+_LETTER_RUN = re.compile(r"[a-zA-Z]{3}|(?:ln|lg|pi|tg|or|if)(?![a-zA-Z])")
+
+
 class _Unknown(Exception):
     """Something in the text is not plain arithmetic."""
 
 
 def clearly_different(gold: str, pred: str) -> bool:
     """True when both are plain arithmetic and far apart; false says nothing."""
+    if _other_variables(gold, pred):
+        return True
     first = _estimate(gold)
     second = None if first is None else _estimate(pred)
     if first is None or second is None:
         return False
     return abs(first - second) > MARGIN * max(abs(first), abs(second))
+
+
+def is_arithmetic(latex: str) -> bool:
+    """Whether a formula is read to its end as plain arithmetic."""
+    return _estimate(latex) is not None
+
+
+def _other_variables(gold: str, pred: str) -> bool:
+    """Whether one formula holds a variable that the other does not: in an answer none cancels."""
+    first, second = _variables(gold), _variables(pred)
+    return first is not None and second is not None and first != second
+
+
+@lru_cache(maxsize=16_384)
+def _variables(latex: str) -> frozenset[str] | None:
+    """Letters that stand for something, without bound ones; null when words make them hard to tell."""
+    if _UNSURE.search(latex):
+        return None
+    bound = {letter for pair in _BOUND.findall(latex) for letter in pair if letter}
+    greek = set(_GREEK_NAMES.findall(latex))
+    letters = re.sub(r"\\[a-zA-Z]+", " ", latex)
+    if _LETTER_RUN.search(letters):
+        return None
+    return frozenset((set(re.findall("[a-zA-Z]", letters)) | greek) - bound - {"e", "i", "d"})
 
 
 @lru_cache(maxsize=16_384)
