@@ -55,19 +55,13 @@ def build_table(items: TokenRows, *, n: int, chosen: npt.NDArray[np.bool_], firs
     """Indexes the windows of n tokens of the chosen items: all of them, or each item's first."""
     from factory.curation.kernels import ngram
 
-    grams: list[U64] = [np.zeros(0, np.uint64)]
-    owners: list[npt.NDArray[np.int32]] = [np.zeros(0, np.int32)]
-    places: list[I64] = [np.zeros(0, np.int64)]
-    for item in np.flatnonzero(chosen).tolist():
-        first, last = int(items.rows[item]), int(items.rows[item + 1])
-        if first_only:
-            last = min(last, first + n)
-        windows = np.empty(max(0, last - first - n + 1), np.uint64)
-        count = ngram.window_hashes(items.hashes, first, last, n, windows)
-        grams.append(windows)
-        owners.append(np.full(count, item, np.int32))
-        places.append(np.arange(count, dtype=np.int64))
-    return _index(np.concatenate(grams), np.concatenate(owners), np.concatenate(places))
+    room = items.hashes.size
+    grams, owners = np.empty(room, np.uint64), np.empty(room, np.int32)
+    places = np.empty(room, np.int64)
+    count = ngram.item_windows(
+        items.hashes, items.rows, np.flatnonzero(chosen), n, first_only, grams, owners, places
+    )
+    return _index(grams[:count], owners[:count], places[:count])
 
 
 def _index(grams: U64, owners: npt.NDArray[np.int32], places: I64) -> GramTable:

@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.curation.pairs import Edges
-from factory.curation.quantities import block_numbers
+from factory.curation.quantities import block_signature
 from factory.curation.strings import Texts, iter_tokens, utf8
 
 __all__ = ["MinHashSearch", "Sketches", "fuzzy_pairs", "sketch"]
 
 I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
+
+_TOGETHER = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class MinHashSearch:
     seed: int = 1
     """Seeds the permutations."""
 
+    def __post_init__(self) -> None:
+        if min(self.bands, self.columns, self.words) < 1:
+            raise ValueError(f"bands, columns and words are at least 1, got {self}")
+
     def permutations(self) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
         """Odd multipliers and masks of x -> a * (x ^ b) + high bits, mod 2^32."""
         rng = np.random.default_rng(self.seed)
@@ -49,17 +56,23 @@ class MinHashSearch:
 
 @dataclass(frozen=True, slots=True)
 class Sketches:
-    """What the search keeps of n texts: 4 bytes per permutation, and 8 for the numbers."""
+    """What the search keeps of n texts: 264 bytes each with 128 permutations in 32 bands."""
 
-    signatures: npt.NDArray[np.uint32]
-    """(n, permutations); all ones for a text without words, which is no one's copy."""
+    signatures: npt.NDArray[np.uint8]
+    """(n, permutations): low bytes of the minima; all ones for a text without words, which is no copy."""
+    keys: U32
+    """(bands, n): a hash of the whole minima of each band."""
     numbers: U64
     """Signature of the multiset of numbers."""
 
     @classmethod
     def joined(cls, parts: list[Sketches]) -> Sketches:
         """Rows of several sets, one after the other."""
-        return cls(np.concatenate([p.signatures for p in parts]), np.concatenate([p.numbers for p in parts]))
+        return cls(
+            np.concatenate([p.signatures for p in parts]),
+            np.concatenate([p.keys for p in parts], axis=1),
+            np.concatenate([p.numbers for p in parts]),
+        )
 
 
 def sketch(texts: Texts, *, search: MinHashSearch) -> Sketches:
@@ -68,75 +81,85 @@ def sketch(texts: Texts, *, search: MinHashSearch) -> Sketches:
 
     text = utf8(texts)
     scale, flip = search.permutations()
-    signatures = np.empty((len(texts), scale.size), np.uint32)
-    numbers = np.zeros(len(texts), np.uint64)
+    signatures = np.empty((len(texts), scale.size), np.uint8)
+    keys, numbers = np.empty((search.bands, len(texts)), np.uint32), np.zeros(len(texts), np.uint64)
     for block in iter_tokens(texts):
         rows = slice(block.first, block.first + block.rows.size - 1)
-        kernels.signatures(block.hashes, block.rows, search.words, scale, flip, signatures[rows])
+        local = np.empty((block.rows.size - 1, search.bands), np.uint32)
+        kernels.signatures(
+            block.hashes, block.rows, search.words, scale, flip, search.columns, signatures[rows], local
+        )
+        keys[:, rows] = local.T
         if search.number_guard:
-            numbers[rows] = block_numbers(text, block).signature()
-    return Sketches(signatures, numbers)
+            numbers[rows] = block_signature(text, block)
+    return Sketches(signatures, keys, numbers)
 
 
 def fuzzy_pairs(
     sketches: Sketches, *, rank: I64, search: MinHashSearch, new_from: int = 0, bands: range | None = None
 ) -> Iterator[Edges]:
-    """Verified pairs, each once, with the estimated Jaccard as their `cosine`.
+    """Verified pairs with the estimated Jaccard as their `cosine`; a pair may come more than once.
 
     `bands` gives some of the bands to one worker; together, workers find what one would. Rows below
     `new_from` (earlier releases) are not compared with each other. In a bucket of more than 64 rows, a row
-    is compared with the 32 best by `rank` and the 32 just before it.
+    is compared with the 32 best by `rank` and the 32 just before it. Pairs of several bands are sorted and
+    verified together, two million at a time.
     """
     from factory.curation.kernels import sketch as kernels
 
-    wordless = (sketches.signatures == np.uint32(0xFFFFFFFF)).all(axis=1)
-    rows = np.flatnonzero(~wordless)
+    if rank.size >= 1 << 32:
+        raise ValueError(f"{rank.size} rows: a search takes fewer than 2^32; cut the rows into releases")
+    rows = np.flatnonzero(~(sketches.signatures == 0xFF).all(axis=1))
     rows = rows[np.argsort(rank[rows], kind="stable")]
-    least = int(np.ceil(search.threshold * sketches.signatures.shape[1] - 1e-9))
-    keys = np.empty(len(wordless), np.uint64)
-    left, right, score = (
-        np.empty(1 << 16, np.int64),
-        np.empty(1 << 16, np.int64),
-        np.empty(1 << 16, np.float32),
-    )
+    packed, seen = np.empty(rows.size, np.uint64), np.empty(1 << (4 * rows.size | 63).bit_length(), np.uint8)
+    room, held, waiting = np.empty(1 << 18, np.uint64), list[U64](), 0
     for band in bands or range(search.bands):
-        kernels.band_keys(sketches.signatures, band, search.columns, keys)
-        order, opens = _buckets(rows, keys[rows])
+        shared = kernels.shared_keys(sketches.keys[band], rows, seen, packed)
+        order, opens = _buckets(rows, np.sort(packed[:shared]))
         done = 0
         while done < opens.size - 1:
-            done, count = kernels.candidates(
-                order, opens, sketches.signatures, sketches.numbers, search.number_guard, least, band,
-                search.columns, new_from, done, left, right, score,
-            )  # fmt: skip
-            if count:
-                yield Edges(left[:count].copy(), right[:count].copy(), score[:count].copy())
-            elif done < opens.size - 1:
-                room = 2 * left.size
-                left, right, score = (
-                    np.empty(room, np.int64),
-                    np.empty(room, np.int64),
-                    np.empty(room, np.float32),
-                )
+            done, count = kernels.bucket_pairs(
+                order, opens, sketches.numbers, search.number_guard, new_from, done, room
+            )
+            if count == 0 and done < opens.size - 1:
+                room = np.empty(2 * room.size, np.uint64)
+            held.append(room[:count].copy())
+            waiting += count
+            if waiting > _TOGETHER:
+                yield _verified(held, sketches, search)
+                held, waiting = [], 0
+    if waiting:
+        yield _verified(held, sketches, search)
 
 
-def _room(pairs: int) -> tuple[I64, I64, npt.NDArray[np.float32]]:
-    return np.empty(pairs, np.int64), np.empty(pairs, np.int64), np.empty(pairs, np.float32)
+def _verified(held: list[U64], sketches: Sketches, search: MinHashSearch) -> Edges:
+    """The distinct candidates whose estimated Jaccard reaches the threshold.
+
+    The low bytes of unequal minima agree with chance 1/256, which the estimate takes off: Li and Koenig,
+    b-Bit Minwise Hashing (2010).
+    """
+    from factory.curation.kernels import sketch as kernels
+
+    pairs = np.unique(np.concatenate(held))
+    equal = np.empty(pairs.size, np.int32)
+    kernels.equal_columns(pairs, sketches.signatures, equal)
+    jaccard = ((equal / sketches.signatures.shape[1] - 1 / 256) / (255 / 256)).astype(np.float32)
+    alike = jaccard >= np.float32(search.threshold)
+    pairs, jaccard = pairs[alike], jaccard[alike]
+    left, right = pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF)
+    return Edges(left.astype(np.int64), right.astype(np.int64), jaccard)
 
 
-def _buckets(rows: I64, keys: U64) -> tuple[I64, I64]:
+def _buckets(rows: I64, packed: U64) -> tuple[I64, I64]:
     """Rows that share a key with another, bucket by bucket in the order given, and where buckets open.
 
-    Keys are packed with the row's place into one word: sorting words is several times faster than sorting
-    places by key. That leaves 64 - log2(n) bits of a key; a chance meeting is cut by verification.
+    `packed` is sorted: keys above, places in `rows` below. 32 bits of a key let a few strangers meet;
+    verification parts them.
     """
-    if rows.size == 0:
-        return rows, np.zeros(1, np.int64)
-    bits = np.uint64(rows.size.bit_length())
-    packed = np.sort((keys << bits) | np.arange(rows.size, dtype=np.uint64))
-    heads = packed >> bits
-    opens = np.flatnonzero(np.concatenate([[True], heads[1:] != heads[:-1]]))
-    sizes = np.diff(opens, append=keys.size)
+    heads = packed >> np.uint64(32)
+    opens = np.flatnonzero(np.diff(heads, prepend=~heads[:1]) != 0)
+    sizes = np.diff(opens, append=heads.size)
     shared = np.repeat(sizes > 1, sizes)
     sizes = sizes[sizes > 1]
-    places = (packed[shared] & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    places = (packed[shared] & np.uint64(0xFFFFFFFF)).astype(np.int64)
     return rows[places], np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
+from factory.curation.quantities import NUMBER_WORDS
+
 __all__ = ["KINDS", "Kind", "plant"]
 
 Kind: TypeAlias = Literal[
@@ -37,15 +39,19 @@ def _wrapped(text: str, rng: Random) -> str:
 
 
 def _changed_words(text: str, rng: Random, change: Callable[[str], str]) -> str:
-    """Applies `change` to 6 % of the plain words (letters alone, four or more), one at least."""
+    """Applies `change` to 6 % of the plain words (four letters or more, no number word), one at least."""
     parts = re.split(r"(\s+)", text)
-    plain = [i for i, part in enumerate(parts) if re.fullmatch(r"[A-Za-z]{4,}", part)]
+    plain = [i for i, part in enumerate(parts) if re.fullmatch(r"[A-Za-z]{4,}", part) and not _number(part)]
     if len(plain) < 8:
         return text
     words = sum(not part.isspace() for part in parts)
     for i in rng.sample(plain, min(len(plain), max(1, round(_SHARE * words)))):
         parts[i] = change(parts[i])
     return "".join(parts)
+
+
+def _number(word: str) -> bool:
+    return word.lower() in NUMBER_WORDS
 
 
 def _typo(text: str, rng: Random) -> str:

@@ -15,15 +15,15 @@ import pyarrow as pa
 
 from factory.curation.strings import Texts, TokenBlock, Utf8, iter_tokens, utf8
 
-__all__ = ["Numbers", "block_numbers", "numbers"]
+__all__ = ["NUMBER_WORDS", "Numbers", "block_signature", "numbers"]
 
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 )
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_WORDS = {word: value for value, word in enumerate(f"{_UNITS} seventeen eighteen nineteen".split())}
-_WORDS |= {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
-_WORDS |= {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+NUMBER_WORDS = {word: value for value, word in enumerate(f"{_UNITS} seventeen eighteen nineteen".split())}
+NUMBER_WORDS |= {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
+NUMBER_WORDS |= {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Numbers:
 def numbers(texts: Texts) -> Numbers:
     """Finds digits (with thousands separators and decimals) and English number words."""
     text = utf8(texts)
-    found = [block_numbers(text, block) for block in iter_tokens(texts)]
+    found = [_block_numbers(text, block) for block in iter_tokens(texts)]
     totals = np.cumsum([0, *(part.hashes.size for part in found)])
     rows = [part.rows[1:] + total for part, total in zip(found, totals, strict=False)]
     hashes = [part.hashes for part in found]
@@ -70,18 +70,42 @@ def numbers(texts: Texts) -> Numbers:
     )
 
 
-def block_numbers(text: Utf8, block: TokenBlock) -> Numbers:
+def _block_numbers(text: Utf8, block: TokenBlock) -> Numbers:
     """The numbers of one block of rows, cut as `alnum`."""
     from factory.curation.kernels import figures
 
-    words, values = _word_table()
+    words, values, bits = _word_table()
     span = text.rows[block.first : block.first + block.rows.size]
     out = np.empty(int(span[-1] - span[0]) + 1, np.uint64)
     out_rows = np.empty(span.size, np.int64)
     count = figures.find_numbers(
-        text.data, span, block.rows, block.hashes, block.starts, block.ends, words, values, out, out_rows
+        text.data,
+        span,
+        block.rows,
+        block.hashes,
+        block.starts,
+        block.ends,
+        words,
+        values,
+        bits,
+        out,
+        out_rows,
     )
     return Numbers(out_rows, out[:count].copy())
+
+
+def block_signature(text: Utf8, block: TokenBlock) -> npt.NDArray[np.uint64]:
+    """`Numbers.signature` of one block of rows, without the numbers themselves."""
+    from factory.curation.kernels import figures
+
+    words, values, bits = _word_table()
+    span = text.rows[block.first : block.first + block.rows.size]
+    room = np.empty(int(np.diff(span).max(initial=0)) + 1, np.uint64)
+    out = np.empty(span.size - 1, np.uint64)
+    figures.sum_numbers(
+        text.data, span, block.rows, block.hashes, block.starts, block.ends, words, values, bits, room, out
+    )
+    return out
 
 
 def _shared(mine: npt.NDArray[np.uint64], theirs: npt.NDArray[np.uint64]) -> int:
@@ -93,8 +117,11 @@ def _shared(mine: npt.NDArray[np.uint64], theirs: npt.NDArray[np.uint64]) -> int
 
 
 @lru_cache(maxsize=1)
-def _word_table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Token hashes of the number words, sorted, and their values."""
-    hashes = np.concatenate([b.hashes.copy() for b in iter_tokens(pa.array(list(_WORDS)))])
+def _word_table() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    """Token hashes of the number words, sorted; their values; 4,096 bits, one set by each hash."""
+    hashes = np.concatenate([b.hashes.copy() for b in iter_tokens(pa.array(list(NUMBER_WORDS)))])
+    bits = np.zeros(64, np.uint64)
+    for hashed in hashes.tolist():
+        bits[hashed & 63] |= np.uint64(1 << (hashed >> 6 & 63))
     order = np.argsort(hashes)
-    return hashes[order], np.array(list(_WORDS.values()), np.int64)[order]
+    return hashes[order], np.array(list(NUMBER_WORDS.values()), np.int64)[order], bits

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from factory.curation.kernels.jit import i64, jit
+from factory.curation.kernels.jit import i64, jit, u64
 
-__all__ = ["find_numbers"]
+__all__ = ["find_numbers", "sum_numbers"]
 
 Bytes = npt.NDArray[np.uint8]
 I32 = npt.NDArray[np.int32]
@@ -18,6 +18,9 @@ FNV_OFFSET = np.uint64(0xCBF29CE484222325)
 FNV_PRIME = np.uint64(0x100000001B3)
 MIX = np.uint64(0xFF51AFD7ED558CCD)
 SHIFT = np.uint64(33)
+ONE = np.uint64(1)
+SIX = np.uint64(6)
+LOW_SIX = np.uint64(63)
 ZERO, NINE, DOT, COMMA, OPEN, CLOSE = 48, 57, 46, 44, 123, 125
 
 
@@ -86,7 +89,10 @@ def _number(data: Bytes, at: int, end: int, out: U64, count: int) -> int:
 
 
 @jit
-def _word_value(hashed: np.uint64, words: U64, values: I64) -> int:
+def _word_value(hashed: np.uint64, words: U64, values: I64, bits: U64) -> int:
+    """The value of a number word, -1 for any other; `bits` (64 words) rules nearly all others out."""
+    if (bits[hashed & LOW_SIX] >> ((hashed >> SIX) & LOW_SIX)) & ONE == 0:
+        return i64(-1)
     at = np.searchsorted(words, hashed)
     return values[at] if at < words.size and words[at] == hashed else i64(-1)
 
@@ -104,13 +110,14 @@ def _joins(total: int, value: int) -> bool:
 @jit
 def _spelled(
     data: Bytes, base: int, first: int, last: int, hashes: U64, starts: I32, ends: I32,
-    words: U64, values: I64, out: U64, count: int,
+    words: U64, values: I64, bits: U64, out: U64, count: int,
 ) -> int:  # fmt: skip
     """Number words of one row; words of one number are joined across spaces and hyphens alone."""
     total = i64(-1)
     for t in range(first, last):
-        size = ends[t] - starts[t]
-        value = _word_value(hashes[t], words, values) if 3 <= size <= 9 else i64(-1)
+        value = _word_value(hashes[t], words, values, bits)
+        if value < 0 and total < 0:
+            continue
         close = t > first and starts[t] - ends[t - 1] == 1 and data[base + starts[t] - 1] in (32, 45)
         if total >= 0 and value >= 0 and close and _joins(total, value):
             total = total * value if value >= 100 else total + value
@@ -128,11 +135,12 @@ def _spelled(
 @jit
 def find_numbers(
     data: Bytes, rows: I64, token_rows: I64, hashes: U64, starts: I32, ends: I32,
-    words: U64, values: I64, out: U64, out_rows: I64,
+    words: U64, values: I64, bits: U64, out: U64, out_rows: I64,
 ) -> int:  # fmt: skip
     """Fills the sorted hashes of the numbers in each row; returns how many there are.
 
-    `out` holds a slot per byte. `words` (sorted) are the token hashes of number words, `values` their values.
+    `out` holds a slot per byte. `words` (sorted) are the token hashes of number words, `values` their values,
+    `bits` a filter over them.
     """
     count = i64(0)
     out_rows[0] = 0
@@ -146,9 +154,33 @@ def find_numbers(
                 at += 1
         count = _spelled(
             data, rows[row], token_rows[row], token_rows[row + 1], hashes, starts, ends,
-            words, values, out, count,
+            words, values, bits, out, count,
         )  # fmt: skip
         if count - first > 1:
             out[first:count] = np.sort(out[first:count])
         out_rows[row + 1] = count
     return count
+
+
+@jit
+def sum_numbers(
+    data: Bytes, rows: I64, token_rows: I64, hashes: U64, starts: I32, ends: I32,
+    words: U64, values: I64, bits: U64, room: U64, out: U64,
+) -> None:  # fmt: skip
+    """One order-free 64-bit sum per row of the hashes of its numbers; `room` holds a slot per byte of it."""
+    for row in range(rows.size - 1):
+        count, at, end = i64(0), rows[row], rows[row + 1]
+        while at < end:
+            if ZERO <= data[u64(at)] <= NINE:
+                at = _number(data, at, end, room, count)
+                count += 1
+            else:
+                at += 1
+        count = _spelled(
+            data, rows[row], token_rows[row], token_rows[row + 1], hashes, starts, ends,
+            words, values, bits, room, count,
+        )  # fmt: skip
+        total = np.uint64(0)
+        for k in range(count):
+            total += room[k]
+        out[row] = total

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numba
 import numpy as np
 
-__all__ = ["i64", "jit"]
+__all__ = ["i64", "jit", "u64"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     def i64(value: Any) -> int:
         """A signed 64-bit integer, which the interpreter sees as an int."""
+
+    def u64(value: Any) -> int:
+        """An unsigned index: the compiler leaves out the test for a place counted from the end."""
 else:
     i64 = np.int64
+    u64 = np.uint64
 
 
 def jit(function: F) -> F:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from factory.curation.kernels.jit import i64, jit
 
-__all__ = ["count_known", "fill_table", "find_grams", "match_rows", "window_hashes"]
+__all__ = ["count_known", "fill_table", "find_grams", "item_windows", "match_rows", "window_hashes"]
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -45,6 +45,21 @@ def window_hashes(hashes: U64, first: int, last: int, n: int, out: U64) -> int:
         if k - first >= n - 1:
             out[k - first - n + 1] = _spread(window)
     return last - first - n + 1
+
+
+@jit
+def item_windows(
+    hashes: U64, rows: I64, chosen: I64, n: int, first_only: bool, grams: U64, items: I32, positions: I64
+) -> int:  # fmt: skip
+    """Windows of the chosen items, all or each item's first, with item and place; returns their count."""
+    windows = np.empty(i64(hashes.size) + 1, np.uint64)
+    count = i64(0)
+    for item in chosen:
+        last = min(rows[item + 1], rows[item] + n) if first_only else rows[item + 1]
+        for w in range(window_hashes(hashes, rows[item], last, n, windows)):
+            grams[count], items[count], positions[count] = windows[w], item, w
+            count += 1
+    return count
 
 
 @jit

@@ -7,103 +7,137 @@ import numpy.typing as npt
 
 from factory.curation.kernels.jit import i64, jit
 
-__all__ = ["band_keys", "candidates", "signatures"]
+__all__ = ["bucket_pairs", "equal_columns", "shared_keys", "signatures"]
 
 I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
-F32 = npt.NDArray[np.float32]
 
 BASE = np.uint64(0x9E3779B97F4A7C15)
 MIX = np.uint64(0xFF51AFD7ED558CCD)
 SHIFT = np.uint64(32)
+LOW = np.uint64(0xFFFFFFFF)
 EMPTY = np.uint32(0xFFFFFFFF)
 DEEP = 32  # rows of a large bucket are compared with this many best-ranked and this many just before
 
 
 @jit
-def _lower(signature: U32, low: np.uint32, high: np.uint32, scale: U32, flip: U32) -> None:
-    """One shingle: 32-bit products only, which AVX2 multiplies eight at a time (it has no 64-bit product)."""
+def _lower(signature: U32, low: U32, high: U32, scale: U32, flip: U32) -> None:
+    """Four shingles, by 32-bit products: AVX2 multiplies eight at a time, and has no 64-bit product."""
+    a, b, c, d = low[0], low[1], low[2], low[3]
+    e, f, g, h = high[0], high[1], high[2], high[3]
     for k in range(signature.size):
-        value = np.uint32(np.uint32(scale[k] * np.uint32(low ^ flip[k])) + high)
-        signature[k] = min(signature[k], value)
+        one = np.uint32(np.uint32(scale[k] * np.uint32(a ^ flip[k])) + e)
+        two = np.uint32(np.uint32(scale[k] * np.uint32(b ^ flip[k])) + f)
+        three = np.uint32(np.uint32(scale[k] * np.uint32(c ^ flip[k])) + g)
+        four = np.uint32(np.uint32(scale[k] * np.uint32(d ^ flip[k])) + h)
+        signature[k] = min(signature[k], min(min(one, two), min(three, four)))
 
 
 @jit
-def signatures(hashes: U64, rows: I64, words: int, scale: U32, flip: U32, out: U32) -> None:
-    """Minima over the shingles of each row, under one permutation per column of `out` (rows, permutations).
+def _shingles(hashes: U64, first: int, last: int, words: int, top: np.uint64, low: U32, high: U32) -> int:
+    """Halves of the hash of each shingle; returns how many. A row below `words` tokens is one shingle."""
+    count, window = i64(0), np.uint64(0)
+    for k in range(first, last):
+        if k - first >= words:
+            window -= hashes[k - words] * top
+        window = window * BASE + hashes[k]
+        if k - first >= words - 1 or (k == last - 1 and last - first < words):
+            mixed = window ^ (window >> SHIFT)
+            mixed *= MIX
+            mixed ^= mixed >> SHIFT
+            low[count], high[count] = np.uint32(mixed), np.uint32(mixed >> SHIFT)
+            count += 1
+    return count
 
-    A row of fewer than `words` tokens is one shingle of all its tokens; a row without tokens stays all ones.
+
+@jit
+def signatures(
+    hashes: U64, rows: I64, words: int, scale: U32, flip: U32, width: int, out: U8, keys: U32
+) -> None:  # fmt: skip
+    """Low bytes of the minima over the shingles of each row, one permutation per column of `out`.
+
+    `keys` (rows, bands) receives a hash of each `width` minima. A row without tokens is all ones.
     """
     top = np.uint64(1)
     for _ in range(words - 1):
         top *= BASE
+    longest = i64(0)
     for row in range(rows.size - 1):
-        first, last = rows[row], rows[row + 1]
-        out[row, :] = EMPTY
-        window = np.uint64(0)
-        for k in range(first, last):
-            if k - first >= words:
-                window -= hashes[k - words] * top
-            window = window * BASE + hashes[k]
-            if k - first >= words - 1 or (k == last - 1 and last - first < words):
-                mixed = window ^ (window >> SHIFT)
-                mixed *= MIX
-                mixed ^= mixed >> SHIFT
-                _lower(out[row], np.uint32(mixed), np.uint32(mixed >> SHIFT), scale, flip)
+        longest = max(longest, rows[row + 1] - rows[row])
+    low, high = np.empty(longest + 4, np.uint32), np.empty(longest + 4, np.uint32)
+    least = np.empty(scale.size, np.uint32)
+    for row in range(rows.size - 1):
+        least[:] = EMPTY
+        count = _shingles(hashes, rows[row], rows[row + 1], words, top, low, high)
+        for k in range(count, (count + 3) // 4 * 4):
+            low[k], high[k] = low[count - 1], high[count - 1]
+        for k in range(0, count, 4):
+            _lower(least, low[k : k + 4], high[k : k + 4], scale, flip)
+        for band in range(keys.shape[1]):
+            state = np.uint64(band + 1)
+            for k in range(band * width, (band + 1) * width):
+                state = (state ^ np.uint64(least[k])) * BASE
+                state ^= state >> SHIFT
+            keys[row, band] = np.uint32(state)
+        for k in range(least.size):
+            out[row, k] = np.uint8(least[k])
 
 
 @jit
-def band_keys(signature: U32, band: int, width: int, out: U64) -> None:
-    """One 64-bit key per row for the band's `width` columns."""
-    for row in range(signature.shape[0]):
-        state = np.uint64(band + 1)
-        for k in range(band * width, (band + 1) * width):
-            state = (state ^ np.uint64(signature[row, k])) * BASE
-            state ^= state >> SHIFT
-        out[row] = state
+def shared_keys(keys: U32, rows: I64, seen: U8, out: U64) -> int:
+    """(key << 32 | place in `rows`) of each row whose key may occur twice; returns how many.
+
+    `seen` (a power of two of bytes, scratch) counts keys up to two by their low bits.
+    """
+    mask = np.uint32(seen.size - 1)
+    seen[:] = 0
+    for row in rows:
+        at = keys[row] & mask
+        seen[at] = min(seen[at] + 1, 2)
+    count = i64(0)
+    for place in range(rows.size):
+        key = keys[rows[place]]
+        if seen[key & mask] == 2:
+            out[count] = np.uint64(key) << SHIFT | np.uint64(place)
+            count += 1
+    return count
 
 
 @jit
-def _alike(one: U32, other: U32, band: int, width: int) -> int:
-    """Equal columns of two signatures; -1 when an earlier band is equal too and has named the pair."""
-    total = i64(0)
-    for b in range(one.size // width):
-        equal = 0
-        for k in range(b * width, (b + 1) * width):
-            equal += 1 if one[k] == other[k] else 0
-        if b < band and equal == width:
-            return -1
-        total += equal
-    return total
-
-
-@jit
-def candidates(
-    order: I64, opens: I64, signature: U32, numbers: U64, guard: bool, least: int, band: int, width: int,
-    new_from: int, first_bucket: int, left: I64, right: I64, score: F32,
+def bucket_pairs(
+    order: I64, opens: I64, numbers: U64, guard: bool, new_from: int, first_bucket: int, out: U64
 ) -> tuple[int, int]:  # fmt: skip
-    """Verified pairs of the buckets from `first_bucket` on; returns (buckets done, pairs written).
+    """Candidates (lower row << 32 | higher row) of the buckets from `first_bucket` on.
 
-    `order` lists rows bucket by bucket (`opens`, one more than buckets), by rank within a bucket. Stops
-    before a bucket whose pairs might not fit.
+    Returns (buckets done, pairs written). `order` lists rows bucket by bucket (`opens`, one more than
+    buckets), by rank within a bucket. Stops before a bucket whose pairs might not fit.
     """
     count = i64(0)
-    columns = signature.shape[1]
     for bucket in range(first_bucket, opens.size - 1):
         first, last = opens[bucket], opens[bucket + 1]
-        if left.size - count < (last - first) * min(last - first, 2 * DEEP):
+        if out.size - count < (last - first) * min(last - first, 2 * DEEP):
             return bucket, count
         for p in range(first + 1, last):
-            for q in range(first, p):
-                if first + DEEP <= q < p - DEEP:
-                    continue
-                one, other = order[q], order[p]
-                if (one < new_from and other < new_from) or (guard and numbers[one] != numbers[other]):
-                    continue
-                equal = _alike(signature[one], signature[other], band, width)
-                if equal >= least:
-                    left[count], right[count] = min(one, other), max(one, other)
-                    score[count] = equal / columns
-                    count += 1
+            other, middle = order[p], min(p, first + DEEP)
+            for low, high in ((first, middle), (max(middle, p - DEEP), p)):
+                for q in range(low, high):
+                    one = order[q]
+                    alike = not guard or numbers[one] == numbers[other]
+                    if alike and max(one, other) >= new_from:
+                        out[count] = np.uint64(min(one, other)) << SHIFT | np.uint64(max(one, other))
+                        count += 1
     return opens.size - 1, count
+
+
+@jit
+def equal_columns(pairs: U64, signature: U8, out: I32) -> None:
+    """Equal columns of the two signatures of each pair."""
+    for k in range(pairs.size):
+        one, other = signature[pairs[k] >> SHIFT], signature[pairs[k] & LOW]
+        total = i64(0)
+        for c in range(one.size):
+            total += i64(one[c] == other[c])
+        out[k] = total

@@ -1,0 +1,166 @@
+"""What curation must find on the real sets, and that shards do not change it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from _curation_inputs import benchmark_items, prompts, records, rephrased
+from _report import figure
+
+from factory.curation.contamination import MeaningRule, close_items, judge
+from factory.curation.embed import Embedder
+from factory.curation.greedy import GreedyKeep
+from factory.curation.keep import exact_duplicates, keep_rank
+from factory.curation.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
+from factory.curation.ngrams import NgramIndex, NgramRule
+from factory.curation.normalise import content_hash, hash_shard
+from factory.curation.pairs import PairSearch, assign, cluster_pairs, train_centroids
+from factory.curation.plant import KINDS, plant
+from factory.curation.quantities import numbers
+from factory.curation.vectors import Vectors
+
+__all__ = ["run"]
+
+
+def run() -> None:
+    """All figures on real data."""
+    _copies_of_math500()
+    _uncheckable()
+    vectors = _rephrased_gsm8k()
+    _shards(vectors)
+
+
+def _copies_of_math500() -> None:
+    """Truth by plain Python sets: MATH train rows whose word 3-grams have a Jaccard of 0.8 with an item's."""
+    items = [item for item in benchmark_items() if item[0] == "math500"]
+    rows = [r["problem"] for r in records("math/deepscaler_math_train.json")]
+    grams = [_word_grams(text) for _, _, text in items]
+    where = defaultdict(list)
+    for i, have in enumerate(grams):
+        for gram in have:
+            where[gram].append(i)
+    truth = set()
+    for row, text in enumerate(rows):
+        have = _word_grams(text)
+        for i in {i for gram in have for i in where.get(gram, ())}:
+            if len(have & grams[i]) >= 0.8 * len(have | grams[i]):
+                truth.add(row)
+    found = set(NgramIndex.build(items).match(pa.array(rows))["row"].to_pylist())
+    share = len(truth & found) / len(truth)
+    figure("math500_copies_found", share, unit="share", baseline=len(truth), bar=1.0, holds=share == 1)
+    figure("math_train_rows_flagged", len(found), unit="rows", baseline=len(rows), bar=None, holds=True)
+
+
+def _word_grams(text: str) -> set[tuple[str, ...]]:
+    words = text.lower().split()
+    return {tuple(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
+
+
+def _uncheckable() -> None:
+    items = benchmark_items()
+    for name, rule in (
+        ("8_words", NgramRule(tokens="whitespace", short="unseen")),
+        ("32_words", NgramRule(n=32, tokens="whitespace", short="unseen")),
+        ("default", NgramRule()),
+    ):
+        counted = NgramIndex.build(items, rule=rule).uncheckable().num_rows
+        short = sum(len(text.split()) < rule.n for _, _, text in items) if rule.short == "unseen" else 0
+        figure(
+            f"uncheckable_{name}", counted, unit="items", baseline=short, bar=short, holds=counted == short
+        )
+
+
+def _rephrased_gsm8k() -> Vectors:
+    """Twins found and clean rows flagged by n-grams and meaning together; returns the vectors of all rows."""
+    items = [item for item in benchmark_items() if item[0] == "gsm8k"]
+    twins, rng = rephrased(), Random(0)
+    clean = rng.sample([r["problem"] for r in records("math/deepscaler_math_train.json")], 700)
+    clean += rng.sample([r["text"] for r in records("mbpp/mbpp.jsonl")], 300)
+    rows, embedder = pa.array([*twins, *clean]), Embedder()
+    vectors = embedder.encode(rows).vectors
+    texts = pa.array([text for _, _, text in items])
+    item_vectors = embedder.encode(texts).vectors
+    close = close_items(
+        vectors, numbers(rows), item_vectors, numbers(texts), [item[:2] for item in items], rule=MeaningRule()
+    )
+    verdicts = judge(NgramIndex.build(items).match(rows, min_coverage=0.0), close)
+    flagged = {v["row"] for v in verdicts.to_pylist() if v["verdict"] == "contaminated"}
+    review = verdicts.num_rows - len(flagged)
+    recall = sum(row < len(twins) for row in flagged) / len(twins)
+    false = sum(row >= len(twins) for row in flagged) / len(clean)
+    figure(
+        "rephrased_gsm8k_found",
+        round(recall, 4),
+        unit="share",
+        baseline=len(twins),
+        bar=0.85,
+        holds=recall >= 0.85,
+    )
+    figure("clean_rows_flagged", false, unit="share", baseline=len(clean), bar=0.01, holds=false <= 0.01)
+    figure("rows_for_review", review, unit="rows", baseline=len(rows), bar=None, holds=True)
+    return Vectors.joined([vectors, item_vectors])
+
+
+def _shards(vectors: Vectors) -> None:
+    """Exact, fuzzy, semantic and n-gram outcomes for 1, 2 and 7 shards."""
+    rng = Random(1)
+    texts = prompts()[:6000]
+    texts += [made for t in texts[:1500] if (made := plant(t, kind=rng.choice(KINDS), rng=rng))]
+    ids = pa.array([f"{i * 7919 % 100_003:06d}" for i in range(len(texts))])
+    outcomes = [_outcome(texts, ids, vectors, shards) for shards in (1, 2, 7)]
+    same = sum(outcome == outcomes[0] for outcome in outcomes)
+    sizes = "+".join(str(len(part)) for part in outcomes[0])
+    figure(
+        "shard_counts_alike", same, unit=f"of 3 runs ({sizes} removals)", baseline=3, bar=3.0, holds=same == 3
+    )
+
+
+def _outcome(texts: list[str], ids: pa.Array, vectors: Vectors, shards: int) -> tuple[Any, ...]:
+    column, rank = pa.array(texts), keep_rank(ids)
+    hashes = content_hash(column)
+    shard = hash_shard(hashes, shards=shards).to_numpy()
+    exact = set()
+    for s in range(shards):
+        rows = np.flatnonzero(shard == s)
+        table = exact_duplicates(hashes.take(pa.array(rows)), rank=rank[rows])
+        exact |= {(int(rows[r["row"]]), int(rows[r["kept_row"]])) for r in table.to_pylist()}
+    cuts = np.array_split(np.arange(len(texts)), shards)
+    search = MinHashSearch()
+    sketches = Sketches.joined([sketch(column.take(pa.array(c)), search=search) for c in cuts])
+    keep = GreedyKeep(rank)
+    for worker in range(shards):
+        bands = range(worker * 32 // shards, (worker + 1) * 32 // shards)
+        for edges in fuzzy_pairs(sketches, rank=rank, search=search, bands=bands):
+            keep.add(edges)
+    fuzzy = keep.finish(reason="fuzzy").removals.to_pylist()
+    index = NgramIndex.build(benchmark_items())
+    hits = [
+        [
+            (int(c[h["row"]]), h["item_id"], h["span_end"])
+            for h in index.match(column.take(pa.array(c))).to_pylist()
+        ]
+        for c in cuts
+    ]
+    return exact, fuzzy, _semantic(vectors, shards), sorted(h for part in hits for h in part)
+
+
+def _semantic(vectors: Vectors, shards: int) -> list[dict[str, Any]]:
+    search = PairSearch(flat_below=0, cluster_rows=300, threshold=0.8)
+    centroids = train_centroids(vectors, search=search)
+    cuts = np.array_split(np.arange(len(vectors)), shards)
+    members = [assign(vectors.select(c), centroids, search=search, first_row=int(c[0])) for c in cuts]
+    rows, clusters, home = (
+        np.concatenate([getattr(m, f) for m in members]) for f in ("rows", "clusters", "home")
+    )
+    keep = GreedyKeep(np.arange(len(vectors)))
+    for cluster in range(centroids.shape[0]):
+        inside = np.flatnonzero(clusters == cluster)
+        for edges in cluster_pairs(
+            vectors.select(rows[inside]), rows[inside], home[inside], threshold=search.threshold
+        ):
+            keep.add(edges)
+    return keep.finish(reason="semantic").removals.to_pylist()

@@ -1,0 +1,332 @@
+# ruff: noqa: E402 (the number of threads is set before the libraries that read it load)
+"""Cost and quality of curation against peers and baselines, in the same run, in CPU-seconds of one thread.
+
+`python tests/bench/curation.py [--only NAME]`, NAME one of fuzzy, decontaminate, search, scale, embed, truth,
+million. Needs FACTORY_TEST_DATA; `fuzzy` needs rensa and datasketch, `decontaminate` needs datasets. Short
+measurements are the best of three runs, on both sides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import _curation_truth
+import numpy as np
+import pyarrow as pa
+from _curation_inputs import SYNTHETIC, benchmark_items, prompts, synthetic_prompts, unit_rows
+from _report import figure, finish
+
+from factory.curation.audit import Audit
+from factory.curation.greedy import GreedyKeep
+from factory.curation.keep import exact_duplicates
+from factory.curation.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
+from factory.curation.ngrams import NgramIndex, NgramRule
+from factory.curation.normalise import content_hash
+from factory.curation.pairs import Edges, PairSearch, find_pairs
+from factory.curation.plant import KINDS, plant
+from factory.curation.vectors import Vectors
+
+
+def spent(work: Callable[[], Any], *, runs: int = 1) -> tuple[Any, float]:
+    """The result of some work and the CPU-seconds of its best run."""
+    best, result = float("inf"), None
+    for _ in range(runs):
+        before = time.process_time()
+        result = work()
+        best = min(best, time.process_time() - before)
+    return result, best
+
+
+def at_least(name: str, value: float, bar: float, *, unit: str = "x", baseline: float | None = None) -> None:
+    """A figure that must reach its bar."""
+    figure(name, round(value, 5), unit=unit, baseline=baseline, bar=bar, holds=value >= bar)
+
+
+def at_most(name: str, value: float, bar: float, *, unit: str, baseline: float | None = None) -> None:
+    """A figure that must not pass its bar."""
+    figure(name, round(value, 5), unit=unit, baseline=baseline, bar=bar, holds=value <= bar)
+
+
+def noted(name: str, value: float, *, unit: str) -> None:
+    """A figure without a bar."""
+    figure(name, round(value, 5), unit=unit, baseline=None, bar=None, holds=True)
+
+
+def child(task: str) -> str:
+    """Runs a task in a process of its own, so that its peak memory is its own."""
+    asked = [sys.executable, __file__, "--child", task]
+    return subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def peak_gb() -> float:
+    """Peak resident memory of this process."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def removed_rows(found: Iterator[Edges], *, rank: np.ndarray) -> pa.Table:
+    """Removals by greedy keep."""
+    keep = GreedyKeep(rank)
+    for edges in found:
+        keep.add(edges)
+    return keep.finish(reason="bench").removals
+
+
+def bench_fuzzy() -> None:
+    """MinHash with verification and number guard, against rensa and datasketch; recall on planted copies."""
+    base, rng = prompts(), Random(0)
+    texts, planted = list(base), []
+    for kind in KINDS:
+        for i in rng.sample(range(len(base)), 2000):
+            made = plant(base[i], kind=kind, rng=rng)
+            if made is not None:
+                planted.append((kind, len(texts), i))
+                texts.append(made)
+    column, search, rank = pa.array(texts), MinHashSearch(), np.arange(len(texts))
+
+    def ours() -> pa.Table:
+        return removed_rows(fuzzy_pairs(sketch(column, search=search), rank=rank, search=search), rank=rank)
+
+    ours()
+    table, own = spent(ours, runs=3)
+    noted("fuzzy_rate", len(texts) / own, unit="rows/cpu-s")
+    peers = (
+        ("rensa", _rensa, 1.0, 5, 3),
+        ("rensa_pairs", _rensa_pairs, 0.3, 5, 3),
+        ("datasketch", _datasketch, 0.2, 50, 1),
+    )
+    for name, peer, share, bar, runs in peers:
+        part = texts[: int(share * len(texts))]
+        _, cost = spent(lambda peer=peer, part=part: peer(part), runs=runs)
+        at_least(f"fuzzy_vs_{name}", cost / share / own, bar, baseline=round(len(part) / cost))
+    cuts = list(zip(table["row"].to_pylist(), table["kept_row"].to_pylist(), strict=True))
+    gone = {row for row, _ in cuts}
+    for kind in KINDS:
+        rows = {row: source for k, row, source in planted if k == kind}
+        if kind == "number_changed":
+            wrong = sum(rows.get(row) == kept for row, kept in cuts)
+            at_most(
+                "fuzzy_number_changed_removed",
+                wrong,
+                0,
+                unit="rows removed for their source",
+                baseline=len(rows),
+            )
+        else:
+            at_least(f"fuzzy_recall_{kind}", sum(row in gone for row in rows) / len(rows), 0.95, unit="share")
+    noted("fuzzy_real_rows_removed", sum(row < len(base) for row in gone) / len(base), unit="share")
+
+
+def _shingles(text: str) -> list[str]:
+    words = text.lower().split()
+    return [" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))]
+
+
+def _rensa(texts: list[str]) -> Any:
+    """rensa's bulk path, the fastest it has: flags alone, neither verified nor paired."""
+    from rensa import RMinHash, RMinHashLSH
+
+    matrix = RMinHash.digest_matrix_from_token_sets([_shingles(t) for t in texts], num_perm=128, seed=1)
+    index = RMinHashLSH(threshold=0.5, num_perm=128, num_bands=32)
+    return index.query_duplicate_flags_matrix_one_shot(matrix)
+
+
+def _rensa_pairs(texts: list[str]) -> dict[int, list[int]]:
+    """rensa's path that names what a row is a copy of, as ours does: one query and one insert per row."""
+    from rensa import RMinHash, RMinHashLSH
+
+    index, found = RMinHashLSH(threshold=0.5, num_perm=128, num_bands=32), {}
+    minhashes = RMinHash.from_token_sets([_shingles(t) for t in texts], num_perm=128, seed=1)
+    for row, minhash in enumerate(minhashes):
+        near = index.query(minhash)
+        if near:
+            found[row] = near
+        else:
+            index.insert(row, minhash)
+    return found
+
+
+def _datasketch(texts: list[str]) -> list[bool]:
+    from datasketch import MinHash, MinHashLSH
+
+    index, flags = MinHashLSH(num_perm=128, params=(32, 4)), []
+    for row, text in enumerate(texts):
+        minhash = MinHash(num_perm=128)
+        minhash.update_batch([s.encode() for s in _shingles(text)])
+        flags.append(bool(index.query(minhash)))
+        if not flags[-1]:
+            index.insert(row, minhash)
+    return flags
+
+
+def bench_decontaminate() -> None:
+    """The any-8-gram rule over whitespace words, against sets of n-grams through `datasets.map`."""
+    from datasets import Dataset, disable_caching, disable_progress_bars
+
+    disable_progress_bars()
+    disable_caching()
+    items, rows = benchmark_items(), prompts()
+    column, rule = pa.array(rows), NgramRule(tokens="whitespace", short="unseen")
+    NgramIndex.build(items[:50], rule=rule).match(column.slice(0, 50))
+    index, built = spent(lambda: NgramIndex.build(items, rule=rule), runs=3)
+    hits, own = spent(lambda: index.match(column, min_coverage=0.0), runs=3)
+    mine = set(zip(hits["row"].to_pylist(), hits["benchmark"].to_pylist(), strict=True))
+    names = list(dict.fromkeys(benchmark for benchmark, _, _ in items))
+    lookups = {name: {g for b, _, text in items if b == name for g in _eight_grams(text)} for name in names}
+    table = Dataset.from_dict({"problem": rows})
+
+    def sets_of_ngrams() -> set[tuple[int, str]]:
+        """One `map` per benchmark, a list of joined lower-case 8-grams per row: the published script."""
+        found = set()
+        for name, lookup in lookups.items():
+
+            def mark(row: dict[str, str], lookup: set[str] = lookup) -> dict[str, bool]:
+                return {"hit": any(gram in lookup for gram in _eight_grams(row["problem"]))}
+
+            found |= {(i, name) for i, hit in enumerate(table.map(mark)["hit"]) if hit}
+        return found
+
+    theirs, cost = spent(sets_of_ngrams)
+    at_least("decontaminate_vs_sets", cost / own, 50, baseline=round(len(rows) / cost))
+    at_most("decontaminate_differences", len(mine ^ theirs), 0, unit="rows", baseline=len(theirs))
+    noted("decontaminate_rate", len(rows) / own, unit="rows/cpu-s")
+    noted("decontaminate_index_build", len(items) / built, unit="items/cpu-s")
+
+
+def _eight_grams(text: str) -> list[str]:
+    words = " ".join(text.lower().strip().split()).split()
+    return [" ".join(words[i : i + 8]) for i in range(len(words) - 7)]
+
+
+def bench_search() -> None:
+    """100,000 vectors of 384 numbers against FAISS's flat range search (10,000 queries, times ten)."""
+    import faiss
+
+    n, asked = 100_000, 10_000
+    rows, search = unit_rows(n), PairSearch()
+    list(find_pairs(Vectors.exact(rows[:25_000]), search=search))
+    found, own = spent(lambda: list(find_pairs(Vectors.exact(rows), search=search)))
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    (limits, _, other), cost = spent(lambda: index.range_search(rows[:asked], search.threshold))
+    first = np.repeat(np.arange(asked), np.diff(limits.astype(np.int64)))
+    truth = {(min(a, b), max(a, b)) for a, b in zip(first.tolist(), other.tolist(), strict=True) if a != b}
+    lines = (zip(e.left.tolist(), e.right.tolist(), strict=True) for e in found)
+    mine = {pair for line in lines for pair in line if pair[0] < asked}
+    whole = cost * n / asked
+    at_least("search_vs_flat", whole / own, 10, baseline=round(whole, 1))
+    at_least("search_recall", len(truth & mine) / len(truth), 0.999, unit="share", baseline=len(truth))
+
+
+def bench_scale() -> None:
+    """Cost per row from 62,500 to 1,000,000 vectors, and the peak memory of the larger."""
+    costs, peak = {}, 0.0
+    for n in (62_500, 1_000_000):
+        seconds, peak, recall, low, high = map(float, child(f"search:{n}").split())
+        costs[n] = seconds / n
+        noted(f"search_cost_{n}", costs[n] * 1e6, unit="cpu-us/row")
+        noted(f"search_audit_{n}", recall, unit=f"share, 95% interval {low:.4f}..{high:.4f}")
+    at_most("search_cost_growth", costs[1_000_000] / costs[62_500], 1.3, unit="x")
+    at_most("search_peak_memory_1M", peak, 4, unit="GB")
+
+
+def _child_search(n: int) -> None:
+    search = PairSearch()
+    list(find_pairs(Vectors.exact(unit_rows(25_000)), search=search))
+    vectors = Vectors.exact(unit_rows(n))
+    keep, audit = GreedyKeep(np.arange(n)), Audit(n)
+
+    def whole() -> None:
+        for edges in find_pairs(vectors, search=search):
+            keep.add(edges)
+            audit.observe(edges)
+        keep.finish(reason="bench")
+
+    _, cost = spent(whole)
+    peak = peak_gb()
+    measured = audit.report(vectors, threshold=search.threshold)
+    print(cost, peak, measured.recall, measured.low, measured.high)
+
+
+def bench_embed() -> None:
+    """Token-budget batches against `SentenceTransformer.encode` with its defaults."""
+    import torch
+
+    from factory.curation.embed import Embedder
+
+    torch.set_num_threads(1)
+    texts, embedder = Random(2).sample(prompts(), 256), Embedder(device="cpu")
+    model: Any = embedder._model
+    embedder.encode_exact(pa.array(texts[:16]))
+    (rows, _), own = spent(lambda: embedder.encode_exact(pa.array(texts)))
+    plain, cost = spent(lambda: model.encode(texts, normalize_embeddings=True, show_progress_bar=False))
+    at_least("embed_vs_default", cost / own, 1.4, baseline=round(len(texts) / cost, 1))
+    at_least("embed_least_cosine", float((rows * plain).sum(axis=1).min()), 0.9999, unit="cosine")
+
+
+def bench_truth() -> None:
+    """What must be found on the real sets, for 1, 2 and 7 shards."""
+    _curation_truth.run()
+
+
+def bench_million() -> None:
+    """1,000,000 synthetic prompts through normalising, exact, fuzzy and decontamination on two threads."""
+    for line in child(f"million:{SYNTHETIC}").splitlines():
+        name, value, unit = line.split()
+        noted(f"million_{name}", float(value), unit=unit)
+
+
+def _child_million(n: int) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    texts, search, rank = synthetic_prompts(n), MinHashSearch(), np.arange(n)
+    index = NgramIndex.build(benchmark_items())
+    shards = [texts.slice(at, 50_000) for at in range(0, n, 50_000)]
+    begun, cpu = time.perf_counter(), time.process_time()
+    with ThreadPoolExecutor(2) as pool:
+        exact = exact_duplicates(pa.concat_arrays(list(pool.map(content_hash, shards))), rank=rank)
+        left = np.setdiff1d(rank, exact["row"].to_numpy())
+        survivors = texts.take(pa.array(left))
+        parts = [survivors.slice(at, 50_000) for at in range(0, left.size, 50_000)]
+        sketches = Sketches.joined(list(pool.map(lambda part: sketch(part, search=search), parts)))
+        order = np.arange(left.size)
+        fuzzy = removed_rows(fuzzy_pairs(sketches, rank=order, search=search), rank=order)
+        hits = sum(part.num_rows for part in pool.map(index.match, parts))
+    print("seconds", round(time.perf_counter() - begun, 1), "s")
+    print("cpu_seconds", round(time.process_time() - cpu, 1), "cpu-s")
+    print("peak_memory", round(peak_gb(), 2), "GB")
+    print("removed_exact", exact.num_rows, "rows")
+    print("removed_fuzzy", fuzzy.num_rows, "rows")
+    print("benchmark_hits", hits, "hits")
+
+
+def main() -> None:
+    """Runs all benchmarks, or the one that --only names."""
+    benches = {name[6:]: work for name, work in globals().items() if name.startswith("bench_")}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=list(benches))
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        name, _, size = chosen.child.partition(":")
+        {"search": _child_search, "million": _child_million}[name](int(size))
+        return
+    for name, work in benches.items():
+        if chosen.only in (None, name):
+            work()
+    finish()
+
+
+if __name__ == "__main__":
+    main()
