@@ -90,10 +90,12 @@ class Sampler:
 
     async def _draw_all(self, missing: dict[Key, Request], notebook: Notebook) -> dict[Key, Completion]:
         shared = {key: task for key in missing if (task := self._under_way.get(key))}
+        # Another batch may have finished one between the look into the journal and now.
+        late = {key: found for key in missing if key not in shared and (found := self._journal.find(*key))}
         own = {
             key: asyncio.create_task(self._draw(request, notebook))
             for key, request in missing.items()
-            if key not in shared
+            if key not in shared and key not in late
         }
         self._under_way |= own
         try:
@@ -105,7 +107,7 @@ class Sampler:
                 task.cancel()
                 del self._under_way[key]
         free = {key: replace(completion, paid=False) for key, completion in others.items()}
-        return {key: task.result() for key, task in own.items()} | free
+        return {key: task.result() for key, task in own.items()} | free | late
 
     async def _draw(self, request: Request, notebook: Notebook) -> Completion:
         live, slots = await self._opened()
