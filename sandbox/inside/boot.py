@@ -1,7 +1,6 @@
 """First file of a zygote: `python -I -S boot.py FD`. Makes this folder importable without the host side."""
 
 import os
-import socket
 import sys
 import types
 
@@ -12,4 +11,4 @@ if __name__ == "__main__":
     sys.modules["sandbox"] = package
     from sandbox.inside.zygote import main
 
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main(int(sys.argv[1]))

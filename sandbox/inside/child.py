@@ -189,10 +189,16 @@ def report(error: BaseException) -> None:
             traceback.print_exception(type(error), error, trace)
 
 
+def _has_threads() -> bool:
+    """Whether leaving means waiting: other threads, or callbacks of those who manage threads."""
+    others = len(threading._active) > 1 or getattr(threading, "_shutdown_locks", None)  # type: ignore[attr-defined]
+    return bool(others or getattr(threading, "_threading_atexits", None))
+
+
 def finish(status: int, *, wait: bool = True) -> NoReturn:
     """Waits for threads, runs exit handlers, flushes, and leaves without touching what was inherited."""
     try:
-        if wait:
+        if wait and _has_threads():
             threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         sys.stdout.flush()

@@ -7,8 +7,7 @@ builds nothing but those types, calls no method of anyone's, and stops at a numb
 from __future__ import annotations
 
 import collections
-import decimal
-import fractions
+import importlib
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +33,11 @@ class CodecError(Exception):
 
 Special = Callable[[Any], "tuple[int, str] | None"]
 """Gives (id, text) of a value that crosses as a reference, or None when it may not cross."""
+
+
+def _library(module: str, name: str) -> Any:
+    """A number type of the standard library, loaded when the first such number crosses."""
+    return getattr(importlib.import_module(module), name)
 
 
 class _Encoder:
@@ -100,11 +104,11 @@ class _Encoder:
             self.out += b"r"
             for part in (value.start, value.stop, value.step):
                 self._put_scalar(part, int)
-        elif kind is fractions.Fraction:
+        elif kind.__module__ == "fractions" and kind is _library("fractions", "Fraction"):
             self.out += b"R"
             self._put_scalar(value.numerator, int)
             self._put_scalar(value.denominator, int)
-        elif kind is decimal.Decimal:
+        elif kind.__module__ == "decimal" and kind is _library("decimal", "Decimal"):
             self._put_bytes(b"X", str(value).encode())
         else:
             return False
@@ -223,10 +227,10 @@ class _Decoder:
                 case "r":
                     return range(*[self._integer() for _ in range(3)])
                 case "R":
-                    return fractions.Fraction(self._integer(), self._integer())
+                    return _library("fractions", "Fraction")(self._integer(), self._integer())
                 case "X":
-                    return decimal.Decimal(self._text())
-        except (ValueError, ZeroDivisionError, decimal.InvalidOperation) as error:
+                    return _library("decimal", "Decimal")(self._text())
+        except (ArithmeticError, ValueError) as error:
             raise CodecError("not a number") from error
         if mark == 0x68 and self._resolve is not None:
             number = _PACK_Q.unpack(self._take(8))[0]

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["append", "read_all", "read_exactly"]
+__all__ = ["append", "append_text", "read_all", "read_exactly"]
 
 _SMALL = 1 << 16
 _HEAD = struct.Struct("<IQ")
@@ -16,7 +16,13 @@ _HEAD = struct.Struct("<IQ")
 
 def append(fd: int, head: dict[str, Any], *blobs: bytes) -> None:
     """Writes one frame; the head keeps the length of each blob under `sizes`."""
-    text = json.dumps({**head, "sizes": [len(blob) for blob in blobs]}).encode()
+    append_text(fd, json.dumps(head)[1:-1], *blobs)
+
+
+def append_text(fd: int, head: str, *blobs: bytes) -> None:
+    """Writes one frame whose head is given as the inside of a JSON object."""
+    sizes = ", ".join([str(len(blob)) for blob in blobs])
+    text = f'{{{head}, "sizes": [{sizes}]}}'.encode() if head else f'{{"sizes": [{sizes}]}}'.encode()
     start = _HEAD.pack(len(text), sum(len(blob) for blob in blobs)) + text
     if sum(len(blob) for blob in blobs) < _SMALL:
         _write(fd, b"".join((start, *blobs)))

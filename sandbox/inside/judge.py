@@ -10,12 +10,12 @@ import json
 import os
 import sys
 import types
-import unittest
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from sandbox.inside import minipytest
 from sandbox.inside.child import finish
+from sandbox.inside.collecting import collect
 from sandbox.inside.remote import Remote, SolutionDied, Wire
 
 __all__ = ["judge"]
@@ -52,7 +52,7 @@ def attempt(wire: Wire, name: str, body: Callable[[], Any], results: list[dict[s
     except SolutionDied as error:
         results.append({"name": name, "outcome": "died", "reason": str(error)})
         return False
-    except unittest.SkipTest as error:
+    except minipytest.Skipped as error:
         outcome, reason = "skipped", str(error)
     except BaseException as error:
         outcome = "error" if id(error) in wire.from_solution else "failed"
@@ -174,7 +174,7 @@ def _run_pytest(wire: Wire, tests: bytes, head: dict[str, Any], results: list[di
     ):
         results += before
         return
-    found = minipytest.collect(module)
+    found = collect(module)
     for name, body in found:
         if not attempt(wire, name, body, results):
             return

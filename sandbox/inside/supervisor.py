@@ -11,16 +11,16 @@ import gc
 import os
 import resource
 import signal
-import socket
 import types
 import warnings
+from _socket import AF_UNIX, SOCK_STREAM, socketpair
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sandbox.inside import filters, kernel, landlock
 from sandbox.inside.child import Cage, Confinement, finish, fresh_module, run_script
-from sandbox.inside.frames import append, read_all
+from sandbox.inside.frames import append, append_text, read_all
 from sandbox.inside.scratch import Scratch
 from sandbox.inside.watch import GRACE, Bounds, Ended, watch
 
@@ -169,7 +169,7 @@ class Job:
         if size:
             raise OSError(f"a test process did not start: {os.pread(self.trouble, size, 0).decode()}")
 
-    def record(self, ended: Ended, out_fd: int, err_fd: int, *blobs: bytes, **more: Any) -> bool:
+    def record(self, ended: Ended, out_fd: int, err_fd: int, *blobs: bytes, built: bool = False) -> bool:
         """Writes down how one test ended, with its output; returns whether it ended by itself with status
         0."""
         self.check_started()
@@ -181,7 +181,7 @@ class Job:
             flooded, out = True, b""
         self._output_left -= len(out)
         err = os.pread(err_fd, _STDERR_TAIL, max(0, err_size - _STDERR_TAIL)) if err_size else b""
-        append(self.result_fd, {**describe(ended), "flooded": flooded, **more}, out, err, *blobs)
+        append_text(self.result_fd, _head(ended, flooded=flooded, built=built), out, err, *blobs)
         return ended.exit == 0 and ended.killed is None and not flooded
 
     def clean(self) -> None:
@@ -201,6 +201,19 @@ class Job:
 
 Runner = Callable[[Job], None]
 """What runs one kind of job."""
+
+
+def _head(ended: Ended, *, flooded: bool, built: bool) -> str:
+    """The fields of `describe` and two more, spelt without the JSON encoder, which is not to be touched per
+    test."""
+    ended_by = "null" if ended.killed is None else f'"{ended.killed}"'
+    code = "null" if ended.exit is None else ended.exit
+    number = "null" if ended.signal is None else ended.signal
+    return (
+        f'"cpu_s": {ended.cpu_s}, "wall_s": {ended.wall_s}, "rss_bytes": {ended.rss_bytes}, "exit": {code},'
+        f' "signal": {number}, "killed": {ended_by}, "flooded": {str(flooded).lower()},'
+        f' "built": {str(built).lower()}'
+    )
 
 
 def describe(ended: Ended) -> dict[str, Any]:
@@ -400,5 +413,5 @@ def _report_trouble(places: tuple[int, ...], error: BaseException) -> NoReturn:
 
 def pair() -> tuple[int, int]:
     """Two connected stream descriptors."""
-    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    left, right = socketpair(AF_UNIX, SOCK_STREAM)
     return left.detach(), right.detach()

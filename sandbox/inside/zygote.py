@@ -12,11 +12,12 @@ import json
 import os
 import select
 import signal
-import socket
 import sys
 import time
 import traceback
 import types
+from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
+from array import array
 from typing import Any, NoReturn
 
 from sandbox.inside import kernel, landlock, rootfs
@@ -32,9 +33,8 @@ __all__ = ["main"]
 
 # Modules that solutions often import, so that a test finds them already loaded.
 _PRELOAD = """
-array bisect calendar cmath collections contextlib copy dataclasses datetime decimal enum fractions functools
-heapq inspect io itertools json linecache math numbers operator os queue random re statistics string
-struct sys textwrap threading time tokenize traceback types typing unicodedata warnings
+bisect collections contextlib copy dataclasses enum functools heapq inspect io itertools json linecache math
+operator os random re string struct sys threading time tokenize traceback types typing warnings
 """
 _OURS: list[types.ModuleType] = []
 _JOBS: dict[str, Runner] = {
@@ -46,8 +46,10 @@ _JOBS: dict[str, Runner] = {
 }
 
 
-def main(sock: socket.socket) -> NoReturn:
+def main(fd: int) -> NoReturn:
     """Settles in, tells the driver so, and serves until the driver's end closes."""
+    # The module `socket` is not loaded: what a zygote holds is copied for every test.
+    sock = socket(AF_UNIX, SOCK_SEQPACKET, 0, fd)
     config: dict[str, Any] = json.loads(_receive(sock)[0])
     try:
         # Loaded while the host's files are still in reach; a solution imports the same modules from what it
@@ -153,7 +155,7 @@ def _preload(config: dict[str, Any]) -> None:
     sys.modules.pop("__main__")
 
 
-def _serve(sock: socket.socket, home: Home, root: rootfs.PrivateRoot | None) -> NoReturn:
+def _serve(sock: socket, home: Home, root: rootfs.PrivateRoot | None) -> NoReturn:
     mounted: tuple[int, int] | None = None
     while True:
         message, fds = _receive(sock)
@@ -194,7 +196,7 @@ def _still_empty(mounted: tuple[int, int] | None, reply: dict[str, Any]) -> tupl
     return None
 
 
-def _one(sock: socket.socket, home: Home, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
+def _one(sock: socket, home: Home, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
     pid = kernel.fork()
     if pid == 0:
         _become_supervisor(sock, home, fds, request)
@@ -222,7 +224,7 @@ def _one(sock: socket.socket, home: Home, fds: list[int], request: dict[str, Any
     }
 
 
-def _become_supervisor(sock: socket.socket, home: Home, fds: list[int], request: dict[str, Any]) -> NoReturn:
+def _become_supervisor(sock: socket, home: Home, fds: list[int], request: dict[str, Any]) -> NoReturn:
     status = 1
     try:
         sock.close()
@@ -258,12 +260,16 @@ def _end_all(supervisor: int, home: Home) -> None:
     raise OSError("a process does not die")
 
 
-def _receive(sock: socket.socket) -> tuple[bytes, list[int]]:
-    message, fds, _, _ = socket.recv_fds(sock, 1 << 16, 8)
+def _receive(sock: socket) -> tuple[bytes, list[int]]:
+    message, control, _, _ = sock.recvmsg(1 << 16, CMSG_LEN(8 * 4))
+    fds = array("i")
+    for level, kind, data in control:
+        if level == SOL_SOCKET and kind == SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return message, list(fds)
 
 
-def _send(sock: socket.socket, reply: dict[str, Any]) -> None:
+def _send(sock: socket, reply: dict[str, Any]) -> None:
     try:
         sock.send(json.dumps(reply).encode())
     except OSError:
