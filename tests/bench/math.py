@@ -2,8 +2,10 @@
 
     FACTORY_TEST_DATA=... python tests/bench/math.py
 
-Both sides see the same responses, warm. Where they disagree and Math-Verify demonstrably judged something
-else than the answer that the response gives, the disagreement is printed with its reason and counted apart.
+Both sides see the same responses, warm, and are timed by the processor time of this process, to which ours
+adds the wall time that it waits for its workers. Where they disagree and Math-Verify demonstrably judged
+something else than the answer that the response gives, the disagreement is printed with its reason and
+counted apart.
 """
 
 from __future__ import annotations
@@ -102,9 +104,10 @@ def run_ours(cases: list[Any]) -> tuple[list[Any], float]:
         clear_caches()
         with Math().open() as judge:
             judge([Case(prompt="", content=r"\boxed{\sqrt{8}}", reference=r"2\sqrt{2}")] * 2)
-            start = time.perf_counter()
+            start = time.process_time()
             verdicts = judge(cases)
-            best = min(best, time.perf_counter() - start)
+            waited = sum(one.seconds for one in verdicts if one.detail.endswith("symbolic"))
+            best = min(best, time.process_time() - start + waited)
     return verdicts, len(cases) / best
 
 
@@ -126,9 +129,9 @@ def run_math_verify(cases: list[Any]) -> tuple[list[bool], float]:
     verify(golds[cases[0].reference], parse(cases[0].content))
     said, best = [], float("inf")
     for _ in range(ROUNDS):
-        start = time.perf_counter()
+        start = time.process_time()
         said = [verify(golds[case.reference], parse(case.content)) for case in cases]
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
         if best > SLOW_S:
             break  # one round of this file is long enough to be steady
     return said, len(cases) / best

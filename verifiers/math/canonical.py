@@ -21,32 +21,33 @@ _SYMBOL = re.compile("|".join(map(re.escape, _SYMBOLS)))
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
-_REWRITES: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
-    (r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
-    (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-    (r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nonumber|hfill)(?![a-zA-Z])", ""),
-    (r"(?<!\\)\\(?:!|,|;|:|>| |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|&nbsp;", " "),
-    (r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<=", r"\\le "),
-    (r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|>=", r"\\ge "),
-    (r"\\(?:neq|ne)(?![a-zA-Z])|!=|\\not\s*=", r"\\ne "),
-    (r"\\lt(?![a-zA-Z])", "<"),
-    (r"\\gt(?![a-zA-Z])", ">"),
-    (r"\\(?:approx|simeq|thickapprox)(?![a-zA-Z])", r"\\approx "),
-    (r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])", r"^\\circ "),
-    (r"\\lbrace(?![a-zA-Z])|\\lbrack(?![a-zA-Z])", lambda m: r"\{" if "brace" in m[0] else "["),
-    (r"\\rbrace(?![a-zA-Z])|\\rbrack(?![a-zA-Z])", lambda m: r"\}" if "brace" in m[0] else "]"),
-    (r"\\%|(?<=\d)\s*\b(?:percent|percentage|pct)\b", "%"),
-    (r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
-    (r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
-    (r"\\(?:dots|ldots|cdots)(?![a-zA-Z])", "..."),
-    (r"\*\*(?=[^\s*])", "^"),
-    (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-    (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
-    (r"(\\frac\s*\{[^{}]*\})\s*(\w)", r"\1{\2}"),
-    (r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
-    (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
+_REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]]] = [
+    ((",",), r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
+    (("frac",), r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    (("\\",), r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nonumber)(?![a-zA-Z])", ""),
+    (("\\", "~", "&"), r"(?<!\\)\\(?:!|,|;|:|>| |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|&nbsp;", " "),
+    (("\\le", "<="), r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<=", r"\\le "),
+    (("\\ge", ">="), r"\\(?:geq|geqslant|ge)(?![a-zA-Z])|>=", r"\\ge "),
+    (("\\n", "!="), r"\\(?:neq|ne)(?![a-zA-Z])|!=|\\not\s*=", r"\\ne "),
+    (("\\lt",), r"\\lt(?![a-zA-Z])", "<"),
+    (("\\gt",), r"\\gt(?![a-zA-Z])", ">"),
+    (("\\approx", "simeq", "\\thickapprox"), r"\\(?:approx|simeq|thickapprox)(?![a-zA-Z])", r"\\approx "),
+    (("circ", "degree"), r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])", r"^\\circ "),
+    (("\\lbr",), r"\\lbrace(?![a-zA-Z])|\\lbrack(?![a-zA-Z])", lambda m: r"\{" if "brace" in m[0] else "["),
+    (("\\rbr",), r"\\rbrace(?![a-zA-Z])|\\rbrack(?![a-zA-Z])", lambda m: r"\}" if "brace" in m[0] else "]"),
+    (("%", "percent", "pct"), r"\\%|(?<=\d)\s*\b(?:percent|percentage|pct)\b", "%"),
+    (("\\empty", "\\varn"), r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
+    (("\\inf",), r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
+    (("dots",), r"\\(?:dots|ldots|cdots)(?![a-zA-Z])", "..."),
+    (("**",), r"\*\*(?=[^\s*])", "^"),
+    (("frac",), r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
+    (("frac",), r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
+    (("frac",), r"(\\frac\s*\{[^{}]*\})\s*(\w)", r"\1{\2}"),
+    (("sqrt",), r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
+    (("sqrt",), r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
 ]  # fmt: skip
-_COMPILED = [(re.compile(pattern), new) for pattern, new in _REWRITES]
+"""Each with pieces of text one of which must be there, or the pattern is not even tried."""
+_COMPILED = [(needs, re.compile(pattern), new) for needs, pattern, new in _REWRITES]
 _DELIMITER = re.compile(r"\\[()\[\]]|(?<!\\)\$+|\*\*(?=\s*\$)|(?<=\$)\*\*")
 _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z({\[])")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
@@ -71,8 +72,8 @@ def clean(text: str) -> str:
         text = _DOUBLED.sub(r"\\", text)
     text = _unbox(text)
     text = _DELIMITER.sub(" ", text)
-    if "\\" in text or not text.isalnum():
-        for pattern, new in _COMPILED:
+    for needs, pattern, new in _COMPILED:
+        if any(piece in text for piece in needs):
             text = pattern.sub(new, text)
     text = _trim(text)
     while text.endswith("\\") and not text.endswith("\\\\"):
@@ -136,6 +137,12 @@ def _unbox(text: str) -> str:
 
 def closing_brace(text: str, opening: int) -> int | None:
     r"""Index of the brace that closes the one at `opening`; `\{` and `\}` do not count. Null if unclosed."""
+    first = text.find("}", opening)
+    if first < 0:
+        return None
+    inner = text[opening + 1 : first]
+    if "{" not in inner and "\\" not in inner:
+        return first
     depth = 0
     position = opening
     while position < len(text):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from verifiers.math.canonical import canonical, closing_brace
 from verifiers.math.compare import same_answer
@@ -17,8 +16,7 @@ MAX_ANSWER = 2_000
 """Longer answers are never compared; no reference comes near."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The answer as text, or null with the reason; `how` names the rule that found it."""
 
     answer: str | None
@@ -62,8 +60,7 @@ def find_answer(text: str, *, rival: Literal["none", "last"] = "none") -> Found:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
+class _Box(NamedTuple):
     start: int
     end: int
     inner: str
@@ -83,6 +80,8 @@ def _boxes(text: str, start: int) -> list[_Box]:
         end = closing_brace(text, match.end())
         if end is not None:
             boxes.append(_Box(match.start(), end + 1, text[match.end() + 1 : end]))
+    if len(boxes) < 2:
+        return boxes
     return [box for box in boxes if box.inner.strip()] or boxes[-1:]
 
 
@@ -105,18 +104,20 @@ _FINALLY = re.compile(
 
 
 def _boxed(text: str, *, rival: str) -> Found | None:
-    starts = [at for macro in (r"\boxed", r"\fbox", r"\framebox") if (at := text.find(macro)) >= 0]
-    if not starts:
+    first = text.find("box")
+    if first < 0:
         return None
-    boxes = _boxes(text, min(starts))
+    boxes = _boxes(text, max(0, first - len(r"\frame")))
     if not boxes:
         return None
     last = boxes[-1]
     retraction = _stated_after(text, last.end)
     if retraction is not None:
         return retraction
+    if len(boxes) == 1:
+        return Found(_with_suffix(text, last), "box")
     inner = [_with_suffix(text, box) for box in boxes]
-    if len(inner) == 1 or len({canonical(one) for one in inner}) == 1:
+    if len({canonical(one) for one in inner}) == 1:
         return Found(inner[-1], "box")
     return _several(text, boxes, inner, rival=rival)
 
@@ -129,9 +130,9 @@ _SIGN = re.compile(r"(?:\A|[=:($\n]|\\[(\[]|\bis)\s*-\s*\Z")
 
 def _with_suffix(text: str, box: _Box) -> str:
     r"""The box with a minus right before it, or a percent sign right behind: `$\boxed{28}$ percent`."""
-    suffix = _SUFFIX.match(text, box.end, box.end + 20)
-    plain = suffix is not None and "%" not in box.inner and box.inner[-1:].isdigit()
-    sign = "-" if _SIGN.search(text, max(0, box.start - 8), box.start) else ""
+    plain = box.inner[-1:].isdigit() and _SUFFIX.match(text, box.end, box.end + 20) is not None
+    start = max(0, box.start - 8)
+    sign = "-" if "-" in text[start : box.start] and _SIGN.search(text, start, box.start) else ""
     return f"{sign}{box.inner}" + (r"\%" if plain else "")
 
 
