@@ -1,27 +1,33 @@
-"""The category of a row, out of a column or out of its `meta`, and its place in a seeded order."""
+"""A value of a row out of a column or out of its `meta`, and the row's place in a seeded order."""
 
 from __future__ import annotations
 
 import json
 from hashlib import blake2b
+from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["categories", "category_column", "draw"]
+__all__ = ["categories", "category_column", "draw", "values_of"]
 
 
 def category_column(by: str) -> str:
-    """Column that holds the category: `by` itself, or `meta` for `meta.KEY`."""
+    """Column that holds the value: `by` itself, or `meta` for `meta.KEY`."""
     return "meta" if by.startswith("meta.") else by
+
+
+def values_of(batch: pa.Table, by: str) -> list[Any]:
+    """Value of each row; null where there is none."""
+    values: list[Any] = batch[category_column(by)].to_pylist()
+    if by.startswith("meta."):
+        key = by.removeprefix("meta.")
+        values = [json.loads(v).get(key) if v else None for v in values]
+    return values
 
 
 def categories(batch: pa.Table, by: str) -> list[str | None]:
     """Category of each row as text; null where there is none."""
-    values = batch[category_column(by)].to_pylist()
-    if by.startswith("meta."):
-        key = by.removeprefix("meta.")
-        values = [json.loads(v).get(key) if v else None for v in values]
-    return [None if v is None else str(v) for v in values]
+    return [None if v is None else str(v) for v in values_of(batch, by)]
 
 
 def draw(seed: int | None, row_id: str) -> int:

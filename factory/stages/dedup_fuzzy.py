@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
-from factory.core import GlobalStage, Site, Spread, prompt_texts
-from factory.stages.keeping import KEPT_COLUMNS, as_decision, keep_order, survey_columns
+from factory.core import Site, Spread, prompt_texts
+from factory.stages.fuzzy_pairs import SketchRows, spread_fuzzy_pairs
+from factory.stages.keeping import DedupStage, Ranking, flat
+from factory.stages.pieces import fixed_binary
 
 if TYPE_CHECKING:
-    from factory.curation.minhash import MinHashSearch, Sketches
+    from factory.curation.minhash import MinHashSearch
     from factory.curation.pairs import Edges
 
 __all__ = ["DedupFuzzy"]
 
+F32 = npt.NDArray[np.float32]
 
-class DedupFuzzy(GlobalStage):
+
+class DedupFuzzy(DedupStage):
     """Removes near copies by MinHash over word shingles: typos, inserted words, wrapped prompts.
 
     Needs no model, and runs before the semantic dedup so that less text is embedded. Kept is the row with
-    tests, then with a reference, then of the preferred source, then the first.
+    tests, then with a reference, then the harder one, then of the preferred source, then the first. Each
+    range of band keys is searched by itself; in memory stay some 120 bytes of each row, the rest on disk.
     """
 
     type: Literal["dedup-fuzzy"] = "dedup-fuzzy"
-    requires: ClassVar[frozenset[str]] = KEPT_COLUMNS | {"domain"}
+    version: ClassVar[int] = 2
+    requires: ClassVar[frozenset[str]] = DedupStage.requires | {"domain"}
     min_jaccard: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Least Jaccard index of the 3-word shingles of a near copy; 0.5 finds all prompts with a typo in 6 % of
     their words, where 5-word shingles at 0.7 find a third."""
@@ -37,50 +44,57 @@ class DedupFuzzy(GlobalStage):
     """Words of a shingle."""
     number_guard: bool = True
     """Whether prompts whose numbers differ both stay."""
-    sources: tuple[str, ...] = ()
-    """Values of `source` in the order in which their copies are kept; the rest follow as they come."""
 
     def survey(self, batch: pa.Table) -> pa.Table:
-        """One row per row: who it is, its MinHash signature and the signature of its numbers."""
+        """One row per row: who it is, its MinHash signature, band keys and the signature of its numbers."""
         from factory.curation.minhash import sketch
 
         sketches = sketch(prompt_texts(batch["prompt"]), search=self._search())
-        signatures = np.ascontiguousarray(sketches.signatures)
-        packed = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(4 * signatures.shape[1]), batch.num_rows, [None, pa.py_buffer(signatures.tobytes())]
-        )
-        domain = batch["domain"].combine_chunks()
-        columns = {"domain": domain, "signature": packed, "numbers": pa.array(sketches.numbers)}
-        return pa.table(survey_columns(batch) | columns)
+        columns = {
+            "domain": flat(batch["domain"]),
+            "signature": fixed_binary(sketches.signatures),
+            "keys": fixed_binary(sketches.keys.T),
+            "numbers": pa.array(sketches.numbers),
+        }
+        return pa.table(self.surveyed(batch) | columns)
 
     def decide(self, surveys: Sequence[pa.Table], *, site: Site, spread: Spread) -> pa.Table:
         """Keeps greedily by rank; evidence is the kept row and the estimated Jaccard index."""
         from factory.curation.greedy import GreedyKeep
-        from factory.curation.minhash import fuzzy_pairs
 
-        rows = pa.concat_tables(surveys).combine_chunks()
-        if rows.num_rows == 0:
-            return as_decision(surveys, [], reason="near_duplicate", evidence=[], report={})
-        rank = keep_order(rows, sources=self.sources)
+        ranking, sketches, least = self._read(surveys)
+        if not ranking.new_rows:
+            return ranking.decision(np.zeros(0, np.int64), reason="near_duplicate", evidence=[], report={})
+        rank = ranking.rank()
         greedy = GreedyKeep(rank)
-        least = self._least(rows["domain"].to_pylist())
-        pairs = 0
-        for edges in fuzzy_pairs(_sketches(rows), rank=rank, search=self._search()):
-            near = _above(edges, least)
-            pairs += near.left.size
-            greedy.add(near)
-        kept = greedy.finish(reason="near_duplicate")
-        removed, ids = kept.removals.to_pydict(), rows["id"].to_pylist()
-        evidence = [
-            {"kept": ids[head], "jaccard": round(score, 4)}
-            for head, score in zip(removed["kept_row"], removed["score"], strict=True)
+        for edges in spread_fuzzy_pairs(
+            sketches, rank=rank, search=self._search(), new_from=ranking.fixed, spread=spread
+        ):
+            greedy.add(_above(edges, least))
+        kept = greedy.finish(reason="near_duplicate", fixed=ranking.fixed)
+        removed, heads = kept.removals["row"].to_numpy(), kept.removals["kept_row"].to_numpy()
+        scores = kept.removals["score"].to_pylist()
+        evidence: list[dict[str, Any]] = [
+            proof | {"jaccard": round(score, 4)}
+            for proof, score in zip(ranking.kept(heads), scores, strict=True)
         ]
-        report = {
-            "rows": rows.num_rows,
-            "pairs": pairs,
-            "largest_cluster": int(np.bincount(kept.clusters).max()),
-        }
-        return as_decision(surveys, removed["row"], reason="near_duplicate", evidence=evidence, report=report)
+        report = {"largest_cluster": int(np.bincount(kept.clusters).max())}
+        return ranking.decision(removed, reason="near_duplicate", evidence=evidence, report=report)
+
+    def _read(self, surveys: Sequence[pa.Table]) -> tuple[Ranking, SketchRows, F32]:
+        """The rows, their sketches, and the least Jaccard index of each."""
+        ranking, sketches = Ranking(), SketchRows(self._search().bands)
+        least = [np.zeros(0, np.float32)]
+        for label, batch in self.earlier_batches():
+            survey = self.survey(batch)
+            ranking.add_earlier(label, survey)
+            sketches.add(survey)
+            least.append(self._least(survey["domain"].to_pylist()))
+        for survey in surveys:
+            ranking.add(survey)
+            sketches.add(survey)
+            least.append(self._least(survey["domain"].to_pylist()))
+        return ranking, sketches, np.concatenate(least)
 
     def _search(self) -> MinHashSearch:
         from factory.curation.minhash import MinHashSearch
@@ -88,21 +102,11 @@ class DedupFuzzy(GlobalStage):
         least = min([self.min_jaccard, *self.domain_min_jaccard.values()])
         return MinHashSearch(threshold=least, words=self.words, number_guard=self.number_guard)
 
-    def _least(self, domains: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _least(self, domains: Sequence[str | None]) -> F32:
         """Least Jaccard index of each row."""
-        by_domain: Mapping[str, float] = self.domain_min_jaccard
-        return np.array([by_domain.get(d, self.min_jaccard) for d in domains], np.float32)
+        return np.array([self.domain_min_jaccard.get(d or "", self.min_jaccard) for d in domains], np.float32)
 
 
-def _above(edges: Edges, least: np.ndarray[Any, np.dtype[np.float32]]) -> Edges:
+def _above(edges: Edges, least: F32) -> Edges:
     wanted = np.maximum(least[edges.left], least[edges.right])
     return edges.where(edges.cosine >= wanted)
-
-
-def _sketches(rows: pa.Table) -> Sketches:
-    from factory.curation.minhash import Sketches
-
-    packed = rows["signature"].combine_chunks()
-    width = packed.type.byte_width // 4
-    flat = np.frombuffer(packed.buffers()[1], np.uint32, len(packed) * width, packed.offset * width)
-    return Sketches(flat.reshape(-1, width), rows["numbers"].to_numpy())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -12,12 +12,27 @@ from factory.core import PipelineError, Site
 from factory.models import resolve
 
 if TYPE_CHECKING:
-    from factory.curation.embed import Embedded
+    from factory.curation.cache import EmbeddingCache
+    from factory.curation.embed import Embedded, Embedder
 
 __all__ = ["Embed", "model_digest", "opened_embedder"]
 
-Embed: TypeAlias = "Callable[[pa.Array], Embedded]"
-"""Vectors of a column of texts, from the cache where they are known."""
+
+class Embed:
+    """Gives the vectors of a column of texts, from the cache where they are known."""
+
+    def __init__(self, embedder: Embedder, cache: EmbeddingCache) -> None:
+        self._embedder, self._cache = embedder, cache
+        self.read = 0
+        """Texts that the model had to read."""
+
+    def __call__(self, texts: pa.Array) -> Embedded:
+        """Vectors of the texts, in order."""
+        from factory.curation.cache import embed_cached
+
+        found, read = embed_cached(texts, embedder=self._embedder, cache=self._cache)
+        self.read += read
+        return found
 
 
 def model_digest(name: str) -> str:
@@ -30,14 +45,13 @@ def opened_embedder(name: str, *, site: Site) -> Iterator[Embed]:
     """Holds a sentence-transformers model open, with the cache of its vectors at the site."""
     from transformers.utils import logging
 
-    from factory.curation.cache import EmbeddingCache, embed_cached
+    from factory.curation.cache import EmbeddingCache
     from factory.curation.embed import Embedder
 
     # A bar per worker would break the progress that the run prints.
     logging.disable_progress_bar()
     embedder = Embedder(_folder(name))
-    cache = EmbeddingCache(f"{site.cache_url.rstrip('/')}/embeddings", embedder.model_id)
-    yield lambda texts: embed_cached(texts, embedder=embedder, cache=cache)[0]
+    yield Embed(embedder, EmbeddingCache(f"{site.cache_url.rstrip('/')}/embeddings", embedder.model_id))
 
 
 def _folder(name: str) -> str:

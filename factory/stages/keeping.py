@@ -3,77 +3,187 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["KEPT_COLUMNS", "as_decision", "keep_order", "positions", "survey_columns"]
+from factory.core import GlobalStage
+from factory.core.paths import DataPath
+from factory.stages.against import EarlierRelease, earlier_release
+from factory.stages.categories import category_column, values_of
+from factory.stages.scratch import ScratchTexts
 
-KEPT_COLUMNS = frozenset({"id", "source", "origin", "prompt", "reference", "tests"})
-"""Columns that a dedup stage reads."""
+__all__ = ["DedupStage", "Ranking", "as_decision", "flat"]
+
+I64 = npt.NDArray[np.int64]
 
 _DECISION = pa.schema(
     [("shard", pa.int32()), ("row", pa.int32()), ("reason", pa.string()), ("evidence", pa.string())]
 )
 
 
-def survey_columns(batch: pa.Table) -> dict[str, pa.Array]:
-    """Columns of a survey that say who a row is and what speaks for keeping it."""
-    return {
-        "id": _flat(batch["id"]),
-        "source": _flat(batch["source"]),
-        "origin": _flat(batch["origin"]),
-        "has_tests": _flat(pc.is_valid(batch["tests"])),
-        "has_reference": _flat(pc.is_valid(batch["reference"])),
-    }
+class DedupStage(GlobalStage):
+    """The fields of every dedup stage: what is kept of several copies, and what counts as kept before."""
+
+    requires: ClassVar[frozenset[str]] = frozenset({"id", "source", "origin", "prompt", "reference", "tests"})
+    harder: str | None = None
+    """Column, or `meta.KEY`, with a number that is larger for a harder problem: of copies that have tests and
+    reference alike the hardest stays, one without the number last; null: difficulty does not count."""
+    sources: tuple[str, ...] = ()
+    """Values of `source` in the order in which their copies are kept; the rest follow as they come."""
+    against: tuple[DataPath, ...] = ()
+    """Folders of earlier releases (paths or URLs): a copy of one of their rows is removed as well."""
+
+    def needs(self) -> frozenset[str]:
+        """What is compared, and what speaks for keeping a row."""
+        return self.requires | ({category_column(self.harder)} if self.harder else set())
+
+    def identity(self) -> dict[str, Any]:
+        """Fields with the fingerprints of earlier releases in place of their paths."""
+        return super().identity() | {"against": [release.fingerprint for release in self.earlier()]}
+
+    def earlier(self) -> list[EarlierRelease]:
+        """The releases named by `against`; PipelineError for a folder that is none."""
+        return [earlier_release(url) for url in self.against]
+
+    def surveyed(self, batch: pa.Table) -> dict[str, pa.Array]:
+        """Columns of a survey that say who a row is and what speaks for keeping it."""
+        columns = {name: flat(batch[name]) for name in ("id", "origin")}
+        places = {name: place for place, name in enumerate(self.sources)}
+        source = [places.get(name, len(places)) for name in batch["source"].to_pylist()]
+        lacks = [pc.is_null(flat(batch[name])) for name in ("tests", "reference")]
+        columns |= {"source": pa.array(source, pa.int32()), "no_tests": lacks[0], "no_reference": lacks[1]}
+        if self.harder:
+            columns["harder"] = pa.array(_numbers(values_of(batch, self.harder)), pa.float64())
+        return columns
+
+    def earlier_batches(self) -> Iterator[tuple[str, pa.Table]]:
+        """Batches of the rows of earlier releases, each with the label of its release."""
+        for release in self.earlier():
+            for batch in release.batches(sorted(self.needs())):
+                yield release.label, batch
 
 
-def keep_order(rows: pa.Table, *, sources: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Rank of each surveyed row; 0 is kept before all others.
+class Ranking:
+    """Who the surveyed rows are and the order in which they are kept, filled survey by survey.
 
-    A row with tests goes before one without, then a row with a reference, then the sources in the order
-    given, then the row that comes first.
+    Rows of earlier releases are added first and stay whatever they are like. Then a row with tests goes
+    before one without, a row with a reference, the harder one, the sources in the order given, and the row
+    that comes first. In memory stay some 30 bytes of each row.
     """
-    places = {name: place for place, name in enumerate(sources)}
-    source = np.array([places.get(s, len(places)) for s in rows["source"].to_pylist()], np.int64)
-    without_reference = ~np.asarray(rows["has_reference"].to_numpy(), bool)
-    without_tests = ~np.asarray(rows["has_tests"].to_numpy(), bool)
-    order = np.lexsort((np.arange(rows.num_rows), source, without_reference, without_tests))
-    rank = np.empty(rows.num_rows, np.int64)
-    rank[order] = np.arange(rows.num_rows)
-    return rank
 
+    def __init__(self) -> None:
+        self.fixed = 0
+        """Rows of earlier releases: rows 0 to fixed - 1."""
+        self._ids, self._origins = ScratchTexts(), ScratchTexts()
+        self._keys: list[tuple[npt.NDArray[Any], ...]] = []
+        self._sizes: list[int] = []
+        self._labels: list[str] = []
+        self._ends: list[int] = []
 
-def positions(surveys: Sequence[pa.Table]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Shard and row within the shard of every surveyed row, in the order of the concatenated surveys."""
-    sizes = np.array([s.num_rows for s in surveys], np.int64)
-    shard = np.repeat(np.arange(len(surveys)), sizes)
-    first = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
-    return shard.astype(np.int32), (np.arange(int(first[-1])) - first[shard]).astype(np.int32)
+    def __len__(self) -> int:
+        return self.fixed + sum(self._sizes)
+
+    @property
+    def new_rows(self) -> int:
+        """Rows that are not of an earlier release."""
+        return sum(self._sizes)
+
+    def add_earlier(self, label: str, survey: pa.Table) -> None:
+        """Adds rows of the release `label`; all of them before the first `add`."""
+        self._name(survey)
+        self.fixed += survey.num_rows
+        self._labels.append(label)
+        self._ends.append(self.fixed)
+
+    def add(self, survey: pa.Table) -> None:
+        """Adds the next shard."""
+        self._name(survey)
+        self._sizes.append(survey.num_rows)
+        lacks = 2 * survey["no_tests"].to_numpy().astype(np.uint8) + survey["no_reference"].to_numpy()
+        ease = np.zeros(0)
+        if "harder" in survey.column_names:
+            ease = -pc.fill_null(survey["harder"], -np.inf).to_numpy()
+        self._keys.append((survey["source"].to_numpy().astype(np.int16), ease, lacks.astype(np.uint8)))
+
+    def rank(self) -> I64:
+        """Rank of each row; 0 is kept before all others."""
+        source, ease, lacks = (np.concatenate([k[n] for k in self._keys] or [np.zeros(0)]) for n in range(3))
+        keys = [source, ease, lacks] if ease.size else [source, lacks]
+        rank = np.arange(len(self), dtype=np.int64)
+        rank[self.fixed + np.lexsort(keys)] = np.arange(self.fixed, len(self))
+        return rank
+
+    def kept(self, rows: I64) -> list[dict[str, str]]:
+        """What evidence says of rows that were kept: `kept` is an id, `release` the release that holds it."""
+        proofs = [{"kept": row_id} for row_id in self.ids(rows)]
+        for proof, row in zip(proofs, rows.tolist(), strict=True):
+            if row < self.fixed:
+                proof["release"] = self._labels[int(np.searchsorted(self._ends, row, "right"))]
+        return proofs
+
+    def ids(self, rows: I64) -> list[str]:
+        """Ids of some rows."""
+        return self._ids.take(rows)
+
+    def origins(self, rows: I64) -> list[str]:
+        """Where some rows came from."""
+        return self._origins.take(rows)
+
+    def decision(
+        self, cut: I64, *, reason: str, evidence: Sequence[Mapping[str, Any]], report: Mapping[str, Any]
+    ) -> pa.Table:
+        """The decision that cuts some rows, none of an earlier release, with the run's report."""
+        counts: dict[str, Any] = {"rows": self.new_rows}
+        if self._labels:
+            counts["earlier_rows"] = self.fixed
+        return as_decision(
+            self._sizes, cut - self.fixed, reason=reason, evidence=evidence, report={**counts, **report}
+        )
+
+    def _name(self, survey: pa.Table) -> None:
+        self._ids.add(survey["id"])
+        self._origins.add(survey["origin"])
 
 
 def as_decision(
-    surveys: Sequence[pa.Table],
-    cut: Sequence[int],
+    sizes: Sequence[int],
+    cut: Sequence[int] | I64,
     *,
     reason: str,
-    evidence: Sequence[dict[str, Any]],
-    report: dict[str, Any],
+    evidence: Sequence[Mapping[str, Any]],
+    report: Mapping[str, Any],
 ) -> pa.Table:
-    """The decision that cuts the rows `cut` (places in the concatenated surveys), with the run's report."""
-    shard, row = positions(surveys)
+    """The decision that cuts the rows `cut`, counted through shards of these sizes, with the run's report."""
+    rows = np.asarray(cut, np.int64)
+    ends = np.cumsum(np.array(sizes, np.int64))
+    shard = np.searchsorted(ends, rows, side="right")
+    first = np.concatenate((np.zeros(1, np.int64), ends))[shard]
     columns = [
-        pa.array(shard[list(cut)], pa.int32()),
-        pa.array(row[list(cut)], pa.int32()),
-        pa.array([reason] * len(cut), pa.string()),
+        pa.array(shard, pa.int32()),
+        pa.array(rows - first, pa.int32()),
+        pa.array([reason] * rows.size, pa.string()),
         pa.array([json.dumps(e, ensure_ascii=False) for e in evidence], pa.string()),
     ]
     return pa.table(columns, schema=_DECISION.with_metadata({"report": json.dumps(report)}))
 
 
-def _flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _numbers(values: Sequence[Any]) -> list[float | None]:
+    """Each value as a number; null for what is none."""
+    found: list[float | None] = []
+    for value in values:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = float("nan")
+        found.append(number if number == number else None)
+    return found

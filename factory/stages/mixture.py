@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import floor
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from factory.core import GlobalStage, Site, Spread
@@ -45,29 +46,32 @@ class Mixture(GlobalStage):
         return frozenset({"id", category_column(self.by)})
 
     def survey(self, batch: pa.Table) -> pa.Table:
-        """Id and category of each row."""
-        return pa.table(
-            {
-                "id": batch["id"].combine_chunks(),
-                "category": pa.array(categories(batch, self.by), pa.string()),
-            }
-        )
+        """Category of each row, and the place of its problem in the seeded order."""
+        places = [draw(self.seed, row_id) for row_id in batch["id"].to_pylist()]
+        category = pa.array(categories(batch, self.by), pa.string())
+        return pa.table({"category": category, "place": pa.array(places, pa.uint64())})
 
     def decide(self, surveys: Sequence[pa.Table], *, site: Site, spread: Spread) -> pa.Table:
-        """Cuts what is beyond the proportions; in a category the ids with the smallest seeded hash stay."""
-        rows = [row for survey in surveys for row in survey.to_pylist()]
-        members: dict[str, set[str]] = defaultdict(set)
-        for row in rows:
-            if row["category"] in self.weights:
-                members[row["category"]].add(row["id"])
-        wanted = self._counts({name: len(members[name]) for name in self.weights})
-        kept: set[str] = set()
-        for name, ids in members.items():
-            kept.update(sorted(ids, key=lambda i: (draw(self.seed, i), i))[: wanted[name]])
-        cut = [place for place, row in enumerate(rows) if row["id"] not in kept]
-        evidence = [{"category": rows[place]["category"]} for place in cut]
-        report = {name: {"problems": len(members[name]), "kept": wanted[name]} for name in self.weights}
-        return as_decision(surveys, cut, reason="not_in_mixture", evidence=evidence, report=report)
+        """Cuts what is beyond the proportions; in a category the problems first in the seeded order stay."""
+        names, codes, places = list(self.weights), [np.zeros(0, np.int16)], [np.zeros(0, np.uint64)]
+        sizes: list[int] = []
+        for survey in surveys:
+            sizes.append(survey.num_rows)
+            found = pc.index_in(survey["category"], pa.array(names, pa.string()))
+            codes.append(pc.fill_null(found, -1).to_numpy().astype(np.int16))
+            places.append(survey["place"].to_numpy())
+        category, place = np.concatenate(codes), np.concatenate(places)
+        problems = [np.unique(place[category == code]) for code in range(len(names))]
+        there = {name: int(found.size) for name, found in zip(names, problems, strict=True)}
+        wanted = self._counts(there)
+        kept = np.zeros(category.size, bool)
+        for code, name in enumerate(names):
+            if wanted[name]:
+                kept |= (category == code) & (place <= problems[code][wanted[name] - 1])
+        cut = np.flatnonzero(~kept)
+        evidence = [{"category": names[code] if code >= 0 else None} for code in category[cut].tolist()]
+        report = {name: {"problems": there[name], "kept": wanted[name]} for name in names}
+        return as_decision(sizes, cut, reason="not_in_mixture", evidence=evidence, report=report)
 
     def _counts(self, there: Mapping[str, int]) -> dict[str, int]:
         """Problems kept of each category: the largest total that no category falls short of."""

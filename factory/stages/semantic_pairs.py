@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from factory.core import Spread
+from factory.stages.pieces import LazyCalls
 
 if TYPE_CHECKING:
     from factory.curation.pairs import Edges, Membership, PairSearch
@@ -17,31 +18,79 @@ if TYPE_CHECKING:
 
 __all__ = ["spread_pairs"]
 
+I64 = npt.NDArray[np.int64]
 _CALL_ROWS = 50_000
-"""Memberships in one call: 20 MB of vectors, some seconds of work."""
+"""Rows, or memberships of clusters, in one call: 20 MB of vectors, some seconds of work."""
 
 
-def spread_pairs(vectors: Vectors, *, search: PairSearch, spread: Spread) -> Iterator[Edges]:
-    """All pairs at or above the threshold; above `flat_below` rows the clusters are searched by `spread`."""
-    from factory.curation.pairs import assign, find_pairs, train_centroids
+def spread_pairs(
+    vectors: Vectors, *, search: PairSearch, spread: Spread, new_from: int = 0
+) -> Iterator[Edges]:
+    """All pairs at or above the threshold, but those of two rows below `new_from`.
+
+    From `flat_below` rows on, both the assignment to clusters and the search inside ranges of clusters are
+    spread; the pairs found are the same for any way of spreading.
+    """
+    from factory.curation.pairs import find_pairs
 
     if len(vectors) < search.flat_below:
-        yield from find_pairs(vectors, search=search)
+        yield from find_pairs(vectors, search=search, new_from=new_from)
         return
-    centroids = train_centroids(vectors, search=search)
-    members = assign(vectors, centroids, search=search)
-    for found in spread(
-        _searched, _Calls(vectors, members, clusters=len(centroids), threshold=search.threshold)
-    ):
+    centroids = _trained(vectors, search)
+    members = _assigned(vectors, centroids, search=search, spread=spread)
+    order = np.argsort(members.clusters, kind="stable")
+    cuts = np.searchsorted(members.clusters[order], np.arange(len(centroids) + 1))
+    runs = _runs(cuts.tolist())
+
+    def call(run: int) -> tuple[Any, ...]:
+        edges = runs[run]
+        chosen = order[edges[0] : edges[-1]]
+        rows = members.rows[chosen]
+        local = [edge - edges[0] for edge in edges]
+        return vectors.select(rows), rows, members.home[chosen], local, search.threshold, new_from
+
+    for found in spread(_searched, LazyCalls(len(runs), call)):
         yield from found
 
 
+def _trained(vectors: Vectors, search: PairSearch) -> npt.NDArray[np.float32]:
+    """Centroids, by one thread: sums by several depend on how many there are."""
+    from threadpoolctl import threadpool_limits
+
+    from factory.curation.pairs import train_centroids
+
+    with threadpool_limits(1):
+        return train_centroids(vectors, search=search)
+
+
+def _assigned(
+    vectors: Vectors, centroids: npt.NDArray[np.float32], *, search: PairSearch, spread: Spread
+) -> Membership:
+    from factory.curation.pairs import Membership
+
+    starts = range(0, len(vectors), _CALL_ROWS)
+    calls = LazyCalls(
+        len(starts),
+        lambda i: (vectors.select(slice(starts[i], starts[i] + _CALL_ROWS)), centroids, search, starts[i]),
+    )
+    parts = list(spread(_members, calls))
+    return Membership(
+        np.concatenate([p.rows for p in parts]),
+        np.concatenate([p.clusters for p in parts]),
+        np.concatenate([p.home for p in parts]),
+    )
+
+
+def _members(
+    vectors: Vectors, centroids: npt.NDArray[np.float32], search: PairSearch, first_row: int
+) -> Membership:
+    from factory.curation.pairs import assign
+
+    return assign(vectors, centroids, search=search, first_row=first_row)
+
+
 def _searched(
-    vectors: Vectors,
-    rows: npt.NDArray[np.int64],
-    home: npt.NDArray[np.bool_],
-    cuts: list[int],
-    threshold: float,
+    vectors: Vectors, rows: I64, home: npt.NDArray[np.bool_], cuts: list[int], threshold: float, new_from: int
 ) -> list[Edges]:
     """Pairs inside each of some clusters; cluster i is the vectors from cuts[i] to cuts[i + 1]."""
     from factory.curation.pairs import cluster_pairs
@@ -49,34 +98,10 @@ def _searched(
     found: list[Edges] = []
     for first, last in pairwise(cuts):
         part = slice(first, last)
-        found += cluster_pairs(vectors.select(part), rows[part], home[part], threshold=threshold)
+        found += cluster_pairs(
+            vectors.select(part), rows[part], home[part], threshold=threshold, new_from=new_from
+        )
     return found
-
-
-class _Calls(Sequence[tuple[Any, ...]]):
-    """Arguments of `_searched`, made when they are asked for: the vectors are never all copied at once."""
-
-    def __init__(self, vectors: Vectors, members: Membership, *, clusters: int, threshold: float) -> None:
-        self._vectors, self._members, self._threshold = vectors, members, threshold
-        self._order = np.argsort(members.clusters, kind="stable")
-        cuts = np.searchsorted(members.clusters[self._order], np.arange(clusters + 1))
-        self._runs = _runs(cuts.tolist())
-
-    def __len__(self) -> int:
-        return len(self._runs)
-
-    @overload
-    def __getitem__(self, index: int) -> tuple[Any, ...]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[tuple[Any, ...]]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        cuts = self._runs[index]
-        chosen = self._order[cuts[0] : cuts[-1]]
-        rows = self._members.rows[chosen]
-        local = [cut - cuts[0] for cut in cuts]
-        return self._vectors.select(rows), rows, self._members.home[chosen], local, self._threshold
 
 
 def _runs(cuts: list[int]) -> list[list[int]]:

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
+from random import Random
+from unittest.mock import patch
 
+import numpy as np
 import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from factory.curation.minhash import MinHashSearch, fuzzy_pairs, sketch
+from factory.curation.pairs import Edges
+from factory.stages import fuzzy_pairs as fuzzy_pairs_module
 from factory.stages.dedup_fuzzy import DedupFuzzy
+from factory.stages.fuzzy_pairs import SketchRows, spread_fuzzy_pairs
+from factory.stages.pieces import fixed_binary
 from tests.stages.tables import problems, run_global, site
 
+WORDS = ("red", "green", "blue", "sheep", "lamb", "storm")
 BASE = (
     "A farmer has 24 sheep and sells a third of them at the market in spring. He then buys 7 new lambs from "
     "his neighbour and loses 2 of them in a storm. How many animals does the farmer have in the end?"
@@ -62,3 +74,36 @@ def test_no_rows_and_wordless_rows_are_no_error(tmp_path: Path) -> None:
     assert contents(run_global(DedupFuzzy(), [problems([])], at=site(tmp_path))[0]) == []
     kept, _, _ = run_global(DedupFuzzy(), [problems(["", "?", "!", ""])], at=site(tmp_path))
     assert kept[0].num_rows == 4
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([1, 3, 1000]), st.integers(0, 40))
+def test_spread_calls_find_the_pairs_of_one_process(seed: int, call_rows: int, new_from: int) -> None:
+    rng = Random(seed)
+    texts = [" ".join(rng.choice(WORDS) for _ in range(rng.randrange(12))) for _ in range(80)]
+    search, rank = MinHashSearch(threshold=0.4, number_guard=False), np.array(rng.sample(range(80), 80))
+    rank[np.argsort(rank[:new_from])] = np.arange(new_from)
+    whole = sketch(pa.array(texts), search=search)
+    rows = SketchRows(search.bands)
+    rows.add(
+        pa.table(
+            {
+                "signature": fixed_binary(whole.signatures),
+                "keys": fixed_binary(whole.keys.T),
+                "numbers": whole.numbers,
+            }
+        )
+    )
+
+    def pairs(found: Iterable[Edges]) -> dict[tuple[int, int], float]:
+        every = [(e.left.tolist(), e.right.tolist(), e.cosine.tolist()) for e in found]
+        return {(a, b): score for e in every for a, b, score in zip(*e, strict=True)}
+
+    with patch.object(fuzzy_pairs_module, "_CALL_ROWS", call_rows):
+        spread = pairs(
+            spread_fuzzy_pairs(
+                rows, rank=rank, search=search, new_from=new_from, spread=lambda f, c: (f(*a) for a in c)
+            )
+        )
+    assert spread == pairs(fuzzy_pairs(whole, rank=rank, search=search, new_from=new_from))
+    assert spread

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 from factory.curation.pairs import PairSearch, find_pairs
 from factory.curation.vectors import Vectors
 from factory.stages.dedup_semantic import DedupSemantic
+from factory.stages.pieces import fixed_binary
+from factory.stages.semantic_audit import PairAudit
 from factory.stages.semantic_pairs import spread_pairs
+from factory.stages.semantic_search import SemanticRows, searched
 from tests.stages.tables import problems, run_global, site
 
+IN_PROCESS = lambda function, calls: (function(*c) for c in calls)  # noqa: E731
 TEXTS = [
     "Tom has 5 apples and buys 7 more. How many apples does he have?",
     "Tom has 5 apples and he buys 7 more apples. How many apples does he have now?",
@@ -93,6 +98,108 @@ def test_spread_calls_find_the_pairs_of_one_process(seed: int, cluster_rows: int
     def pairs(found: object) -> set[tuple[int, int]]:
         return {(a, b) for e in found for a, b in zip(e.left.tolist(), e.right.tolist(), strict=True)}
 
-    spread = pairs(spread_pairs(vectors, search=search, spread=lambda f, calls: (f(*c) for c in calls)))
+    spread = pairs(spread_pairs(vectors, search=search, spread=IN_PROCESS))
     assert spread == pairs(find_pairs(vectors, search=search))
     assert spread
+
+
+def semantic_rows(vectors: Vectors, shards: int) -> SemanticRows:
+    """Rows with these vectors, equal numbers and no long text."""
+    rows, n = SemanticRows(), len(vectors)
+    names = pa.array([f"r{i}" for i in range(n)])
+    table = pa.table(
+        {
+            "id": names,
+            "origin": names,
+            "source": np.zeros(n, np.int32),
+            "no_tests": np.ones(n, bool),
+            "no_reference": np.ones(n, bool),
+            "codes": fixed_binary(vectors.values),
+            "scale": vectors.scales,
+            "tail_start": np.full(n, -1),
+            "numbers": np.zeros(n, np.uint64),
+            "long_text": pa.nulls(n, pa.string()),
+        }
+    )
+    for part in np.array_split(np.arange(n), shards):
+        rows.add(table.take(pa.array(part)))
+    return rows
+
+
+def test_a_search_that_misses_pairs_is_done_again_wider_whatever_the_shards() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=(2100, 24))
+    vectors = Vectors.quantised(np.repeat(base, 3, axis=0) + rng.normal(scale=0.35, size=(6300, 24)))
+    outcomes = []
+    for shards in (1, 2, 7):
+        kept, report = searched(
+            semantic_rows(vectors, shards),
+            threshold=0.85,
+            margin=0.0,
+            flat_below=1000,
+            guards=(True, True),
+            spread=IN_PROCESS,
+        )
+        outcomes.append((kept.removals.to_pylist(), report))
+    assert outcomes[0] == outcomes[1] == outcomes[2], "rows go by shard"
+    report = outcomes[0][1]
+    assert report["searches"] > 1, "clusters without a margin found everything, so this proves nothing"
+    assert report["search"]["recall"] >= 0.999
+    assert report["search"]["margin"] > 0
+    assert report["alarms"] == []
+    flat, one = searched(
+        semantic_rows(vectors, 1),
+        threshold=0.85,
+        margin=0.0,
+        flat_below=10_000,
+        guards=(True, True),
+        spread=IN_PROCESS,
+    )
+    assert one["searches"] == 1
+    removed = {r["row"] for r in flat.removals.to_pylist()}
+    assert len(removed ^ {r["row"] for r in outcomes[0][0]}) <= 0.002 * len(removed)
+
+
+def test_the_widest_search_counts_and_each_is_held_against_the_same_pairs() -> None:
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=(60, 24))
+    vectors = Vectors.quantised(np.repeat(base, 6, axis=0) + rng.normal(scale=0.3, size=(360, 24)))
+    audit = PairAudit(vectors, threshold=0.85, sample=120)
+    recalls = []
+    for margin, most in ((0.0, 1), (0.9, 32)):
+        search = PairSearch(threshold=0.85, margin=margin, max_clusters=most, flat_below=2, cluster_rows=8)
+        audit.begin()
+        for edges in spread_pairs(vectors, search=search, spread=IN_PROCESS):
+            audit.observe(edges)
+        recalls.append(audit.recall())
+    assert recalls[0].recall < 0.999 <= recalls[1].recall
+    assert recalls[0].pairs == recalls[1].pairs > 50
+    assert recalls[0].low < recalls[0].recall < recalls[0].high
+
+
+@pytest.mark.embedder
+@pytest.mark.realdata
+@pytest.mark.timeout(400)
+def test_real_prompts_give_the_same_rows_and_evidence_in_1_2_and_7_shards(
+    test_data: Path, tmp_path: Path
+) -> None:
+    lines = (test_data / "data/gsm8k/test.jsonl").read_text().splitlines()[:40]
+    twins = (test_data / "data/decontam_rephrased/rephrase_gsm8k.jsonl").read_text().splitlines()[:40]
+    texts = [json.loads(line)["question"] for line in lines]
+    texts += [
+        re.sub(r"^Question:\s*|\s*Answer:.*$", "", json.loads(t)["text"], flags=re.DOTALL) for t in twins
+    ]
+    math = json.loads((test_data / "data/math/deepscaler_math_train.json").read_text())
+    texts += [row["problem"] for row in math[:50]]
+    rows = problems(texts)
+    stage = DedupSemantic(min_cosine=0.8, number_guard=False)
+    outcomes = []
+    for shards in (1, 2, 7):
+        parts = [rows.take(pa.array(p)) for p in np.array_split(np.arange(len(texts)), shards)]
+        kept, rejected, decision = run_global(stage, parts, at=site(tmp_path / str(shards)))
+        outcomes.append((pa.concat_tables(kept), pa.concat_tables(rejected), decision.schema.metadata))
+    for kept, rejected, report in outcomes[1:]:
+        assert kept.equals(outcomes[0][0])
+        assert rejected.equals(outcomes[0][1]), "evidence depends on the shards"
+        assert report == outcomes[0][2]
+    assert outcomes[0][1].num_rows >= 30, "so few twins went that the test proves little"
