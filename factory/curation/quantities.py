@@ -23,6 +23,9 @@ _UNITS = (
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 NUMBER_WORDS = {word: value for value, word in enumerate(f"{_UNITS} seventeen eighteen nineteen".split())}
 NUMBER_WORDS |= {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
+NUMBER_WORDS |= dict.fromkeys(("twice", "double", "doubles", "doubled", "doubling"), 2)
+NUMBER_WORDS |= dict.fromkeys(("thrice", "triple", "triples", "tripled", "tripling"), 3)
+NUMBER_WORDS |= {"dozen": 12, "dozens": 12}
 NUMBER_WORDS |= {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 
 
@@ -30,7 +33,9 @@ NUMBER_WORDS |= {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 
 class Numbers:
     """The numbers of n texts: text i has the sorted 64-bit `hashes[rows[i] : rows[i + 1]]`.
 
-    1,000 and 1{,}000 and "one thousand" are 1000; 3.50 is not 3.5; signs are not part of a number.
+    1,000 and 1{,}000 and "one thousand" are 1000; "twice" and "double" are 2; 3.50 is not 3.5; signs are not
+    part of a number. A lone "one" is none: it mostly stands for a noun (of rephrased GSM8K problems, 0.92
+    share 0.7 of their numbers when counted so, and 0.85 when "one" is 1 and "twice" nothing).
     """
 
     rows: npt.NDArray[np.int64]

@@ -22,6 +22,9 @@ def same(one, other):
         ("5 then 6", "six and five"),
         ("one hundred twenty three", "123"),
         ("no number", "none at all"),
+        ("twice as many", "2 as many"),
+        ("this one has twenty-one", "it has 21"),
+        ("one thousand two hundred one", "1201"),
     ],
 )
 def test_the_same_numbers_in_other_words(one, other):

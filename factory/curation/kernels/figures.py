@@ -98,13 +98,22 @@ def _word_value(hashed: np.uint64, words: U64, values: I64, bits: U64) -> int:
 
 
 @jit
-def _joins(total: int, value: int) -> bool:
-    """Whether a number word continues the number read so far: twenty + five, two + hundred, hundred + six."""
-    if value >= 100:
-        return total > 0 and total < value
-    if value >= 10:
-        return total > 0 and total % 100 == 0
-    return total > 0 and value > 0 and total % 10 == 0 and total % 100 != 10
+def _joins(big: int, small: int, value: int) -> bool:
+    """Whether a number word continues a number: `big` in whole thousands, `small` below a thousand."""
+    if value >= 1000:
+        return small > 0 and big % (1000 * value) == 0
+    if value == 100:
+        return 0 < small < 100
+    if small == 0:
+        return big > 0 and value > 0
+    return small % 100 == 0 if value >= 10 else value > 0 and small % 10 == 0 and small % 100 != 10
+
+
+@jit
+def _joined(big: int, small: int, value: int) -> tuple[int, int]:
+    if value >= 1000:
+        return big + small * value, i64(0)
+    return big, small * 100 if value == 100 else small + value
 
 
 @jit
@@ -113,21 +122,23 @@ def _spelled(
     words: U64, values: I64, bits: U64, out: U64, count: int,
 ) -> int:  # fmt: skip
     """Number words of one row; words of one number are joined across spaces and hyphens alone."""
-    total = i64(-1)
+    reading, big, small = False, i64(0), i64(0)
     for t in range(first, last):
         value = _word_value(hashes[t], words, values, bits)
-        if value < 0 and total < 0:
+        if value < 0 and not reading:
             continue
         close = t > first and starts[t] - ends[t - 1] == 1 and data[base + starts[t] - 1] in (32, 45)
-        if total >= 0 and value >= 0 and close and _joins(total, value):
-            total = total * value if value >= 100 else total + value
+        if reading and value >= 0 and close and _joins(big, small, value):
+            big, small = _joined(big, small, value)
             continue
-        if total >= 0:
-            out[count] = _integer_hash(total)
+        if reading:
+            out[count] = _integer_hash(big + small)
             count += 1
-        total = value
-    if total >= 0:
-        out[count] = _integer_hash(total)
+        # A lone "one" is a pronoun more often than a number; before "hundred" it changes nothing.
+        reading = value >= 0 and value != 1
+        big, small = (value, i64(0)) if value >= 1000 else (i64(0), value)
+    if reading:
+        out[count] = _integer_hash(big + small)
         count += 1
     return count
 
