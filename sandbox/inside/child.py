@@ -18,8 +18,7 @@ import sys
 import threading
 import traceback
 import types
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from sandbox.inside import kernel
 from sandbox.inside.filters import Installer
@@ -40,8 +39,7 @@ __all__ = [
 _DUP3, _PRCTL, _PRLIMIT64, _CLOSE_RANGE, _LANDLOCK_RESTRICT_SELF = 292, 157, 302, 436, 446
 
 
-@dataclass(frozen=True, slots=True)
-class Cage:
+class Cage(NamedTuple):
     """What bounds one process."""
 
     cpu_s: int
@@ -77,12 +75,12 @@ class Confinement:
         _share_limits(cage)
         self._filter = cage.filter
 
-    def moves(self, fds: list[int]) -> list[kernel.Step]:
+    def moves(self, fds: list[int], *, closing_from: int | None = None) -> list[kernel.Step]:
         """The calls that make `fds`, all of them above 8, the descriptors 0, 1, 2 ... and close all
         others."""
         close_on_exec = [0 if place < 3 else os.O_CLOEXEC for place in range(len(fds))]
         steps = [kernel.step("dup3", _DUP3, fd, place, close_on_exec[place]) for place, fd in enumerate(fds)]
-        return [*steps, kernel.step("close_range", _CLOSE_RANGE, len(fds), 0xFFFFFFFF, 0)]
+        return [*steps, kernel.step("close_range", _CLOSE_RANGE, closing_from or len(fds), 0xFFFFFFFF, 0)]
 
     def put_on(self, moves: list[kernel.Step]) -> None:
         """Confines this process; what it does from here on reaches none of those that started it."""
@@ -97,7 +95,6 @@ def _limits(cage: Cage) -> list[tuple[int, int | None]]:
     """The limits that the supervisor itself could not live with."""
     return [
         (resource.RLIMIT_FSIZE, cage.file_bytes),
-        (resource.RLIMIT_NPROC, cage.processes),
         (resource.RLIMIT_CPU, cage.cpu_s),
     ]
 
@@ -109,6 +106,7 @@ def _share_limits(cage: Cage) -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
         (resource.RLIMIT_NOFILE, cage.open_files),
         (resource.RLIMIT_STACK, cage.stack_bytes),
+        (resource.RLIMIT_NPROC, cage.processes),
         (resource.RLIMIT_AS, cage.address_space),
     ]
     for kind, value in shared:

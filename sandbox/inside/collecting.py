@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import itertools
 import os
@@ -18,6 +17,20 @@ if TYPE_CHECKING:
     import unittest
 
 __all__ = ["collect"]
+
+
+_GENERATOR = 0x20
+"""The flag of a generator function's code."""
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    """Names of a function's parameters, `self` included. The module `inspect` would cost more than a test
+    file."""
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code = function.__code__
+    names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return names
 
 
 class _Request:
@@ -105,7 +118,7 @@ class _Item:
                 _lenient(instance.setup_method, self._function)
             if instance is not None and hasattr(instance, "teardown_method"):
                 stack.callback(_lenient, instance.teardown_method, self._function)
-            names = list(inspect.signature(self._function).parameters)[1 if instance is not None else 0 :]
+            names = _parameters(self._function)[1 if instance is not None else 0 :]
             values = {
                 name: self._values[name] if name in self._values else self._fixture(name, stack)
                 for name in names
@@ -125,7 +138,7 @@ class _Item:
         return value
 
     def _make(self, name: str, function: Any, stack: contextlib.ExitStack) -> Any:
-        wanted = inspect.signature(function).parameters
+        wanted = _parameters(function)
         values: dict[str, Any] = {}
         for item in wanted:
             if item == "self":
@@ -134,14 +147,14 @@ class _Item:
                 values[item] = _Request(self._values.get(f"fixture:{name}"))
             else:
                 values[item] = self._fixture(item, stack)
-        if inspect.isgeneratorfunction(function):
+        if function.__code__.co_flags & _GENERATOR:
             return stack.enter_context(contextlib.contextmanager(function)(**values))
         return function(**values)
 
 
 def _lenient(method: Any, function: Any) -> None:
     """Calls a set-up method with as many arguments as it takes."""
-    method(*(function,)[: len(inspect.signature(method).parameters)])
+    method(*(function,)[: len(_parameters(method)) - 1])
 
 
 def _rows(function: Any, marks: list[Mark], fixtures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -152,7 +165,7 @@ def _rows(function: Any, marks: list[Mark], fixtures: dict[str, Any]) -> Iterato
             tables.append(
                 _table(*item.args[:2] if len(item.args) > 1 else (item.args[0], item.kwargs["argvalues"]))
             )
-    for name in inspect.signature(function).parameters:
+    for name in _parameters(function):
         options = getattr(fixtures.get(name), "_fixture", {})
         if options.get("params"):
             tables.append([(str(value), {f"fixture:{name}": value}) for value in options["params"]])

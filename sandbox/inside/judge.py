@@ -3,14 +3,14 @@ can."""
 
 from __future__ import annotations
 
-import ast
+import _ast as ast  # the node classes alone; the module around them takes longer than a run
 import builtins
 import importlib
 import json
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from sandbox.inside import minipytest
@@ -71,7 +71,8 @@ def _describe(error: BaseException) -> str:
 
 def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], results: list[dict[str, Any]]) -> None:
     """Top-level statements one by one; each assert, and `check(candidate)`, is a test."""
-    tree = ast.parse(tests, "tests.py")
+    tree = compile(tests, "tests.py", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    assert isinstance(tree, ast.Module)
     namespace: dict[str, Any] = {"__name__": "__tests__", "__builtins__": builtins}
     _bring_names(wire, namespace)
     steps: list[tuple[str, types.CodeType, bool]] = []
@@ -93,12 +94,25 @@ def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], results: list[d
         )
 
 
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and all below it."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in node._fields:
+            value = getattr(node, name, None)
+            waiting += [
+                item for item in (value if isinstance(value, list) else [value]) if isinstance(item, ast.AST)
+            ]
+
+
 def _is_test(statement: ast.stmt) -> bool:
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
         return False
     if isinstance(statement, ast.Expr):
         return isinstance(statement.value, ast.Call)
-    return any(isinstance(node, ast.Assert) for node in ast.walk(statement))
+    return any(isinstance(node, ast.Assert) for node in _walk(statement))
 
 
 def _defines_check(tree: ast.Module) -> bool:
@@ -106,7 +120,7 @@ def _defines_check(tree: ast.Module) -> bool:
 
 
 def _calls_check(tree: ast.Module) -> bool:
-    nodes = (node for item in tree.body if not isinstance(item, ast.FunctionDef) for node in ast.walk(item))
+    nodes = (node for item in tree.body if not isinstance(item, ast.FunctionDef) for node in _walk(item))
     return any(
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "check"
         for node in nodes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sandbox.inside import kernel
 from sandbox.inside.kernel import KernelError
@@ -33,13 +33,12 @@ _BASES = ("/tmp", "/mnt", "/run", "/media", "/srv", "/var/tmp", "/opt")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateRoot:
+class PrivateRoot(NamedTuple):
     """What the private root shows; paths are the same inside and outside."""
 
     shown: list[str]
     """Files and directories bound read-only."""
-    hidden: list[str] = field(default_factory=list)
+    hidden: list[str]
     """Directories below the shown ones that an empty one covers."""
     uid: int = 0
     """The host user id to run as when started as root."""

@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sandbox.inside.kernel import cpu_clock
 from sandbox.inside.scratch import Scratch
@@ -27,8 +27,7 @@ _MOST_WAITING = 4
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(NamedTuple):
     """Limits kept by looking from outside."""
 
     cpu_s: float
@@ -45,24 +44,24 @@ class Bounds:
     scratch_bytes: int = 0
 
 
-@dataclass(slots=True)
 class Ended:
     """How a process ended: `killed` says which limit stopped it, if one did."""
 
-    cpu_s: float = 0.0
-    wall_s: float = 0.0
-    rss_bytes: int = 0
-    exit: int | None = None
-    signal: int | None = None
-    killed: str | None = None
-    extra: dict[str, object] = field(default_factory=dict)
+    __slots__ = ("cpu_s", "exit", "killed", "rss_bytes", "signal", "wall_s")
+
+    def __init__(self) -> None:
+        self.cpu_s = self.wall_s = 0.0
+        self.rss_bytes = 0
+        self.exit: int | None = None
+        self.signal: int | None = None
+        self.killed: str | None = None
 
 
-@dataclass(slots=True)
 class _Live:
-    pid: int
-    fd: int
-    ended: Ended
+    __slots__ = ("ended", "fd", "pid")
+
+    def __init__(self, pid: int):
+        self.pid, self.fd, self.ended = pid, os.pidfd_open(pid), Ended()
 
 
 def watch(pids: list[int], bounds: Bounds) -> list[Ended]:
@@ -73,12 +72,12 @@ def watch(pids: list[int], bounds: Bounds) -> list[Ended]:
     """
     start = time.monotonic()
     if len(pids) == 1:
-        quick = _Live(pids[0], os.pidfd_open(pids[0]), Ended())
+        quick = _Live(pids[0])
         if select.select([quick.fd], [], [], _FIRST_LOOK_S)[0]:
             _reap(quick, start)
             return [quick.ended]
         os.close(quick.fd)
-    live = {pid: _Live(pid, os.pidfd_open(pid), Ended()) for pid in pids}
+    live = {pid: _Live(pid) for pid in pids}
     order = [live[pid] for pid in pids]
     step = _FIRST_STEP_MS
     while live:

@@ -34,10 +34,13 @@ __all__ = ["main"]
 
 # Modules that solutions often import, so that a test finds them already loaded.
 _PRELOAD = """
-bisect collections contextlib copy dataclasses enum functools heapq inspect io itertools json linecache math
-operator os random re string struct sys threading time tokenize traceback types typing warnings
+bisect collections contextlib functools heapq io itertools json linecache math operator os random re string
+struct sys threading time traceback types typing warnings
 """
 _FIRST_FREE = 16
+_ERRORS_FD = 15
+"""Where a supervisor reports what went wrong: its descriptor 2 is that of a test."""
+
 _OURS: list[types.ModuleType] = []
 _JOBS: dict[str, Runner] = {
     "stdin": run_stdin,
@@ -54,16 +57,13 @@ def main(fd: int) -> NoReturn:
     sock = socket(AF_UNIX, SOCK_SEQPACKET, 0, fd)
     config: dict[str, Any] = json.loads(_receive(sock)[0])
     try:
+        _reserve_numbers()
         # Loaded while the host's files are still in reach; a solution imports the same modules from what it
         # sees.
         _preload(config)
         home, root = _settle(config)
         standard_streams()
         warnings.simplefilter("ignore")
-        # Test processes get these numbers as their own: nothing that is still to be moved may stand there.
-        plug = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-        while plug < _FIRST_FREE:
-            plug = os.dup(plug)
         gc.collect()
         gc.freeze()
     except OSError as error:
@@ -77,6 +77,14 @@ def main(fd: int) -> NoReturn:
         sock, {"ok": True, "landlock": landlock.abi(), "proc": home.proc_fd is not None, "uid": os.getuid()}
     )
     _serve(sock, home, root)
+
+
+def _reserve_numbers() -> None:
+    """Fills the descriptors that test processes get as their own: nothing that is kept may stand there."""
+    plug = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    while plug < _FIRST_FREE:
+        plug = os.dup(plug)
+    os.dup2(2, _ERRORS_FD, inheritable=False)
 
 
 def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
@@ -242,7 +250,7 @@ def _become_supervisor(sock: socket, home: Home, fds: list[int], request: dict[s
         supervise(home, scratch, fds, profile=request["job"], execute=request["execute"], jobs=_JOBS)
         status = 0
     except BaseException:
-        traceback.print_exc()
+        os.write(_ERRORS_FD, traceback.format_exc().encode())
     finally:
         os._exit(status)
 
