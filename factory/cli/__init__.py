@@ -10,7 +10,7 @@ from click.exceptions import ClickException
 from click.exceptions import Exit as ClickExit
 
 from factory.cli import looking, outgoing, running, tools
-from factory.core import FactoryError
+from factory.core import BudgetSpent, FactoryError
 
 __all__ = ["app", "main"]
 
@@ -35,6 +35,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
+    except BudgetSpent as error:
+        _report(f"incomplete, budget:tokens: {error}", debug=debug)
+        sys.exit(error.exit_code)
     except FactoryError as error:
         _report(str(error), debug=debug)
         sys.exit(error.exit_code)

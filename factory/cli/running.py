@@ -30,7 +30,7 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", help="A setting for this run, for example sample.n=2; repeatable."),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first rows of the source.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first rows of each input.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -1,6 +1,7 @@
 """The contracts: rows, stages, fingerprints, errors. Imports no engine and no model library."""
 
 from factory.core.errors import (
+    BudgetSpent,
     Busy,
     DataError,
     FactoryError,
@@ -45,6 +46,7 @@ __all__ = [
     "REJECTION_COLUMNS",
     "VERDICT",
     "Apply",
+    "BudgetSpent",
     "Busy",
     "DataError",
     "FactoryError",

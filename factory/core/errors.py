@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "BudgetSpent",
     "Busy",
     "DataError",
     "FactoryError",
@@ -55,6 +56,10 @@ class Busy(TeacherError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(TeacherError):
+    """The cap on tokens is reached: what was finished is in the journal, nothing more is drawn."""
 
 
 class Refused(TeacherError):

@@ -42,3 +42,6 @@ class Resources(BaseModel):
     """Cap on an HTTP teacher's requests."""
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Cap on an HTTP teacher's prompt and completion tokens."""
+    token_budget: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens, of prompts and completions, that one draw identity may cost over all runs; at the cap the
+    run stops as incomplete and goes on when the cap is raised."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from factory.core import FactoryError, StageError
+from factory.core import BudgetSpent, FactoryError, StageError
 from factory.engine.executor import Executor, LocalExecutor, Lost, Outcome
 from factory.engine.lease import lease
 from factory.engine.progress import Board, snapshot
@@ -35,7 +35,7 @@ class RunRecord:
     steps: Sequence[Step]
 
     def write(self, status: str, schedule: Schedule | None, *, error: str | None = None) -> None:
-        """Writes the record; status is running, ok, failed or interrupted."""
+        """Writes the record; status is running, ok, incomplete, failed or interrupted."""
         progress = snapshot(schedule) if schedule else [{} for _ in self.steps]
         record = {
             "run": self.run_id,
@@ -89,6 +89,9 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
             _loop(schedule, executor, board, record)
     except KeyboardInterrupt:
         record.write("interrupted", schedule)
+        raise
+    except BudgetSpent as error:
+        record.write("incomplete", schedule, error=f"budget:tokens: {error}")
         raise
     except FactoryError as error:
         record.write("failed", schedule, error=str(error))

@@ -114,7 +114,7 @@ class Sample(Stage):
                 self.teacher,
                 resources=site.resources,
                 journal=journal,
-                token_budget=getattr(site.resources, "token_budget", None),
+                token_budget=site.resources.token_budget,
             ) as sampler,
         ):
             yield lambda batch: self._sample(batch, sampler, draw)

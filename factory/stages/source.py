@@ -145,7 +145,7 @@ class Source(SourceStage):
     shard_rows: Annotated[int, Field(ge=1)] = 1000
     """Rows of a shard, the unit of work; a shard never spans two files."""
     limit: Annotated[int, Field(ge=1)] | None = None
-    """Rows read in all, the first ones; null: every row."""
+    """Rows read of each input, the first ones; null: every row."""
     max_line_mb: Annotated[float, Field(gt=0)] = 8.0
     """Longest record read, in megabytes of 10^6 bytes; a longer one is a bad line."""
 
@@ -167,9 +167,9 @@ class Source(SourceStage):
     def splits(self) -> Sequence[Split]:
         """Runs of shards that can be read apart; raises for an input missing, empty or without a column."""
         splits: list[Split] = []
-        left = self.limit
         for index, one in enumerate(self.inputs):
             self._require_rows(one)
+            left = self.limit
             for where, rows, marks, per_split in self._parts(one, index):
                 taken = rows if left is None else min(rows, left)
                 left = None if left is None else left - taken

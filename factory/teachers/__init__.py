@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 from factory.teachers.base import (
-    BudgetSpent,
     Completion,
     LiveTeacher,
     Request,
@@ -23,7 +22,6 @@ from factory.teachers.vllm import Vllm
 
 __all__ = [
     "AnyTeacher",
-    "BudgetSpent",
     "Completion",
     "Drawn",
     "Http",

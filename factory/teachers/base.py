@@ -12,10 +12,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from factory.core import Busy, Resources, TeacherError
+from factory.core import Busy, Resources
 
 __all__ = [
-    "BudgetSpent",
     "Completion",
     "FinishReason",
     "LiveTeacher",
@@ -35,10 +34,6 @@ FinishReason = Literal["stop", "length", "error"]
 
 class TeacherDown(Busy):
     """The live teacher is dead: it has to be opened again before the request can be repeated."""
-
-
-class BudgetSpent(TeacherError):
-    """The cap on tokens is reached: what was finished is in the journal, nothing more is drawn."""
 
 
 @dataclass(frozen=True, slots=True)

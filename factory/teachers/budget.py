@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from factory.teachers.base import BudgetSpent
+from factory.core import BudgetSpent
 
 __all__ = ["Budget"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from factory.core import Busy, Resources
-from factory.teachers.base import BudgetSpent, Completion, LiveTeacher, Request, Teacher, TeacherDown
+from factory.core import BudgetSpent, Busy, Resources
+from factory.teachers.base import Completion, LiveTeacher, Request, Teacher, TeacherDown
 from factory.teachers.budget import Budget
 from factory.teachers.journal import Journal, Notebook, batch_group
 from factory.teachers.loop import LoopThread

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.core import Resources, Site
-from factory.teachers import BudgetSpent
+from factory.core import BudgetSpent, Resources, Site
 from factory.teachers.budget import Budget
 from tests.teachers.scripted import ScriptedSample, drawn, problems
 
