@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
+from verifiers.code import Code
 from verifiers.format import Format
 from verifiers.ifeval import IFEval
 from verifiers.judge import LLMJudge
@@ -14,6 +15,7 @@ from verifiers.reward import Reward
 
 __all__ = [
     "Case",
+    "Code",
     "Format",
     "IFEval",
     "Judge",

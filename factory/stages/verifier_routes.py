@@ -7,13 +7,23 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 from pydantic import BaseModel, Field
 
 from verifiers import Case
+from verifiers.code import Code
 from verifiers.format import Format
 from verifiers.ifeval import IFEval
 from verifiers.length import Length
 from verifiers.math import Math
 from verifiers.repetition import Repetition
 
-__all__ = ["AnyRoute", "FormatRoute", "IFEvalRoute", "LengthRoute", "MathRoute", "RepetitionRoute", "Route"]
+__all__ = [
+    "AnyRoute",
+    "CodeRoute",
+    "FormatRoute",
+    "IFEvalRoute",
+    "LengthRoute",
+    "MathRoute",
+    "RepetitionRoute",
+    "Route",
+]
 
 
 class Route(BaseModel):
@@ -37,6 +47,12 @@ class MathRoute(Math, Route):
     wants = "reference"
 
 
+class CodeRoute(Code, Route):
+    """The code verifier."""
+
+    wants = "tests"
+
+
 class FormatRoute(Format, Route):
     """The verifier of the parts of a completion."""
 
@@ -56,5 +72,6 @@ class IFEvalRoute(IFEval, Route):
 
 
 AnyRoute: TypeAlias = Annotated[
-    MathRoute | FormatRoute | RepetitionRoute | LengthRoute | IFEvalRoute, Field(discriminator="type")
+    MathRoute | CodeRoute | FormatRoute | RepetitionRoute | LengthRoute | IFEvalRoute,
+    Field(discriminator="type"),
 ]

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifiers.base import Case
+from verifiers.base import Case, Judge, Verdict
+from verifiers.code_blocks import find_program
+from verifiers.testforms import AssertTests, PytestTests, read_tests
 
 __all__ = [
     "Labelled",
+    "as_script",
+    "explanation",
     "gaming",
     "humaneval",
     "lookup_programs",
@@ -165,3 +169,37 @@ def mutated(labelled: Labelled) -> Labelled | None:
     code = ast.unparse(ast.fix_missing_locations(tree))
     case = Case(prompt="", content=_fenced(code), tests=labelled.case.tests, domain="code")
     return Labelled(f"{labelled.name} mutated", case, False)
+
+
+def explanation(labelled: Labelled, verdict: Verdict, judge: Judge) -> str | None:
+    """Why a verdict may contradict a label; null when nothing excuses it.
+
+    The verifier may say that it knows nothing; and a label is not believed where the same program and tests,
+    put together into one script that any interpreter would run, end as the verifier says.
+    """
+    if verdict.verdict in ("error", "timeout"):
+        return f"not judged: {verdict.detail}"
+    script = as_script(labelled)
+    if script is None:
+        return None
+    tests = {"type": "code", "kind": "stdin", "tests": [{"input": "", "output": "done"}]}
+    ran = judge([Case(prompt="", content=_fenced(script), tests=json.dumps(tests))])[0]
+    if ran.verdict != verdict.verdict:
+        return None
+    return f"the label is wrong: one script of program and tests says {ran.verdict} too; {ran.detail}"
+
+
+def as_script(labelled: Labelled) -> str | None:
+    """The program and its tests as one script that prints `done` at its end, for asserts and test files."""
+    tests = read_tests(labelled.case.tests)
+    program = find_program(labelled.case.content, tests)
+    if isinstance(program, str):
+        return None
+    if isinstance(tests, AssertTests):
+        call = f"check({tests.entry_point})" if tests.entry_point and "def check(" in tests.source() else ""
+        return f"{program.code}\n{tests.source()}\n{call}\nprint('done')\n"
+    if isinstance(tests, PytestTests):
+        body = "\n".join(x for x in tests.tests.split("\n") if not x.startswith("from solution import"))
+        end = "import unittest\nran = unittest.main(exit=False, verbosity=0)\n"
+        return f"{program.code}\n{body}\n{end}print('done' if ran.result.wasSuccessful() else 'failed')\n"
+    return None

@@ -196,7 +196,8 @@ def test_broken_tests_are_one_clear_error(text: str, told: str) -> None:
 
 KEYS = [
     "input", "output", "inputs", "outputs", "fn_name", "test", "tests", "test_list", "entry_point", "kind",
-    "type", "test_cases", "official_tests", "public_tests", "private_test_cases", "input_output", "labels", "content",
+    "type", "test_cases", "official_tests", "public_tests", "private_test_cases", "input_output",
+    "labels", "content",
 ]  # fmt: skip
 
 
