@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
+from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import pairwise
+from math import isnan, nan
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["categories", "category_column", "draw", "values_of"]
+__all__ = ["categories", "category_column", "draw", "numbers", "range_names", "values_of"]
 
 
 def category_column(by: str) -> str:
@@ -25,9 +29,34 @@ def values_of(batch: pa.Table, by: str) -> list[Any]:
     return values
 
 
-def categories(batch: pa.Table, by: str) -> list[str | None]:
-    """Category of each row as text; null where there is none."""
-    return [None if v is None else str(v) for v in values_of(batch, by)]
+def categories(batch: pa.Table, by: str, *, edges: Sequence[float] = ()) -> list[str | None]:
+    """Category of each row as text; null where there is none.
+
+    With `edges` a number belongs to the range it lies in (`range_names`); what is no number has no category.
+    """
+    values = values_of(batch, by)
+    if not edges:
+        return [None if v is None else str(v) for v in values]
+    names = range_names(edges)
+    return [None if v is None else names[bisect_right(edges, v)] for v in numbers(values)]
+
+
+def range_names(edges: Sequence[float]) -> list[str]:
+    """Names of the ranges that rising edges cut: `-2000`, `2000-4000`, `4000-`, each without its end."""
+    shown = ["", *(f"{edge:g}" if edge % 1 else str(int(edge)) for edge in edges), ""]
+    return [f"{low}-{high}" for low, high in pairwise(shown)]
+
+
+def numbers(values: Sequence[Any]) -> list[float | None]:
+    """Each value as a number; null for what is none."""
+    found: list[float | None] = []
+    for value in values:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = nan
+        found.append(None if isnan(number) else number)
+    return found
 
 
 def draw(seed: int | None, row_id: str) -> int:

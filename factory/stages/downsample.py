@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from factory.core import Filter
-from factory.stages.categories import categories, category_column, draw
+from factory.stages.categories import categories, category_column, draw, range_names
 
 __all__ = ["Downsample"]
 
@@ -32,6 +33,9 @@ class Downsample(Filter):
     )
     by: str
     """Column with the category, or `meta.KEY` for a key of what else the source had."""
+    edges: tuple[float, ...] = ()
+    """Rising numbers that make categories of a column of numbers: 2000 and 4000 make `-2000`, `2000-4000` and
+    `4000-`, each with its start and without its end; none: the values are the categories."""
     shares: dict[str, Share]
     """Share kept, by category."""
     other_share: Share = 1.0
@@ -39,13 +43,22 @@ class Downsample(Filter):
     seed: int | None = None
     """Seed of the choice; null: the pipeline's."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Downsample:
+        if any(low >= high for low, high in pairwise(self.edges)):
+            raise ValueError(f"edges must rise, got {list(self.edges)}")
+        unknown = sorted(set(self.shares) - set(range_names(self.edges)))
+        if self.edges and unknown:
+            raise ValueError(f"the edges make {range_names(self.edges)}; there is no '{unknown[0]}'")
+        return self
+
     def needs(self) -> frozenset[str]:
         """`id` and the column of the category."""
         return frozenset({"id", category_column(self.by)})
 
     def reject(self, batch: pa.Table) -> pa.Array:
         """`downsampled` for the rows that go."""
-        rows = zip(batch["id"].to_pylist(), categories(batch, self.by), strict=True)
+        rows = zip(batch["id"].to_pylist(), categories(batch, self.by, edges=self.edges), strict=True)
         return pa.array([None if self._stays(i, c) else "downsampled" for i, c in rows], pa.string())
 
     def _stays(self, row_id: str, category: str | None) -> bool:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from factory.core import GlobalStage
 from factory.core.paths import DataPath
 from factory.stages.against import EarlierRelease, earlier_release
-from factory.stages.categories import category_column, values_of
+from factory.stages.categories import category_column, numbers, values_of
 from factory.stages.scratch import ScratchTexts
 
 __all__ = ["DedupStage", "Ranking", "as_decision", "flat"]
@@ -58,7 +58,7 @@ class DedupStage(GlobalStage):
         lacks = [pc.is_null(flat(batch[name])) for name in ("tests", "reference")]
         columns |= {"source": pa.array(source, pa.int32()), "no_tests": lacks[0], "no_reference": lacks[1]}
         if self.harder:
-            columns["harder"] = pa.array(_numbers(values_of(batch, self.harder)), pa.float64())
+            columns["harder"] = pa.array(numbers(values_of(batch, self.harder)), pa.float64())
         return columns
 
     def earlier_batches(self) -> Iterator[tuple[str, pa.Table]]:
@@ -175,15 +175,3 @@ def as_decision(
 def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column as one array."""
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _numbers(values: Sequence[Any]) -> list[float | None]:
-    """Each value as a number; null for what is none."""
-    found: list[float | None] = []
-    for value in values:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = float("nan")
-        found.append(number if number == number else None)
-    return found

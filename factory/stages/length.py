@@ -36,6 +36,8 @@ class Length(Filter):
     """Fewest tokens of the whole completion kept, by the teacher's count; AceReason drops under 2,000."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Most tokens of the whole completion kept, by the teacher's count; REDI drops above 19,000."""
+    max_prompt_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Most tokens of the prompt kept, by the teacher's count; REDI drops above 800."""
     keep_truncated: bool = False
     """Whether completions that stopped at the token limit are kept."""
 
@@ -51,10 +53,13 @@ class Length(Filter):
         tokens = (
             {"completion_tokens"} if self.min_tokens is not None or self.max_tokens is not None else set()
         )
-        return frozenset({"content"} | tokens | (set() if self.keep_truncated else {"finish_reason"}))
+        prompt = set() if self.max_prompt_tokens is None else {"prompt_tokens"}
+        return frozenset(
+            {"content"} | tokens | prompt | (set() if self.keep_truncated else {"finish_reason"})
+        )
 
     def reject(self, batch: pa.Table) -> pa.Array:
-        """One of truncated, too_short, too_long; a completion without a token count passes token limits."""
+        """One of truncated, too_short, too_long, prompt_too_long; without a token count no limit applies."""
         words = pa.array([len((c or "").split()) for c in batch["content"].to_pylist()], pa.int64())
         reasons = pa.nulls(batch.num_rows, pa.string())
         if self.max_tokens is not None:
@@ -64,6 +69,9 @@ class Length(Filter):
         if self.max_words is not None:
             reasons = _mark(reasons, pc.greater(words, self.max_words), "too_long")
         reasons = _mark(reasons, pc.less(words, self.min_words), "too_short")
+        if self.max_prompt_tokens is not None:
+            long = pc.greater(batch["prompt_tokens"], self.max_prompt_tokens)
+            reasons = _mark(reasons, long, "prompt_too_long")
         if not self.keep_truncated:
             reasons = _mark(reasons, pc.equal(batch["finish_reason"], "length"), "truncated")
         return reasons

@@ -39,13 +39,20 @@ class GramRule(BaseModel):
     """Whether texts with fewer than n tokens are compared whole, or not at all as in most scripts."""
     digits_stripped: bool = False
     """Whether a prompt that equals an item but for digits and punctuation is contaminated too (Light-R1)."""
+    min_letters: Annotated[int, Field(ge=1)] = 12
+    """Fewest letters of an item that is compared without digits: "Compute 3+4" would meet every "Compute".
+    Light-R1 has no such limit: 1."""
 
     def index(self, items: Sequence[BenchmarkItem]) -> NgramIndex:
         """The items, indexed for this rule."""
         from factory.curation.ngrams import NgramIndex, NgramRule
 
         rule = NgramRule(
-            n=self.n, tokens=self.tokens, short=self.short_items, digit_stripped=self.digits_stripped
+            n=self.n,
+            tokens=self.tokens,
+            short=self.short_items,
+            digit_stripped=self.digits_stripped,
+            min_letters=self.min_letters,
         )
         return NgramIndex.build([(i.benchmark, i.item, i.text) for i in items], rule=rule)
 
