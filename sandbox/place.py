@@ -140,7 +140,8 @@ class Place:
             "stdlib": self._stdlib,
             "env": self.environment(),
             "paths": {
-                "read": [*python, *configs, self.shared_files()],
+                "listed": python,
+                "read": [*configs, self.shared_files()],
                 "execute": [*libraries, *self.tool_roots],
                 "compile_read": [*tools, *configs],
                 "compile_execute": [*libraries, *tools],

@@ -64,7 +64,8 @@ _MORE_FOR_COMPILER = (
 _MORE_FOR_SUPERVISOR = """
 fork=57 vfork=58 execve=59 execveat=322 chmod=90 fchmod=91 fchmodat=268 kill=62 tgkill=234 prctl=157
 prlimit64=302 seccomp=317 memfd_create=319 pidfd_send_signal=424 pidfd_open=434 landlock_create_ruleset=444
-landlock_add_rule=445 landlock_restrict_self=446 fcntl=72 ioctl=16 socketpair=53 setsid=112
+landlock_add_rule=445 landlock_restrict_self=446 fcntl=72 ioctl=16 socketpair=53
+setsid=112 sched_setaffinity=203
 """
 
 # Terminal queries and close-on-exec switches; TIOCSTI and the async owners stay out.

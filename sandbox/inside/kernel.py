@@ -38,6 +38,7 @@ __all__ = [
     "pivot_root",
     "prctl",
     "set_mount_readonly",
+    "stay_on_this_processor",
     "step",
     "syscall",
     "take",
@@ -194,6 +195,18 @@ def execveat(fd: int, argv: list[str], env: dict[str, str]) -> None:
     pairs = [f"{key}={value}".encode() for key, value in env.items()]
     environment = (ctypes.c_char_p * (len(pairs) + 1))(*pairs, None)
     syscall(_EXECVEAT, fd, b"", arguments, environment, AT_EMPTY_PATH, call="execveat")
+
+
+def stay_on_this_processor() -> set[int]:
+    """Keeps this process and its children where it runs now; returns the processors that it was allowed
+    before.
+
+    A supervisor and its test take turns: on one processor the turn passes without waking another, whose
+    caches hold nothing of the pages that they share.
+    """
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {int(_held.sched_getcpu())})
+    return allowed
 
 
 def cpu_clock(pid: int) -> int:

@@ -35,6 +35,7 @@ __all__ = [
 
 _STDERR_TAIL = 4_000
 _TOTAL_OUTPUT_FACTOR = 4
+_PYTHON_JOBS = ("stdin", "calls", "asserts")
 _THREAD_ALLOWANCE = 8
 """Process slots for the sandbox's own processes under the same user id."""
 
@@ -53,6 +54,8 @@ class Home(NamedTuple):
     resident_bytes: int
     """Memory of the bare zygote."""
     own_uid: bool
+    listed: list[str]
+    """Directories of Python modules, which are searched and so must be listed."""
     read: list[str]
     execute: list[str]
     compile_read: list[str]
@@ -75,6 +78,7 @@ class Job:
         files: list[int],
         profile: str,
         execute: list[str],
+        processors: set[int] | None,
     ):
         self.home = home
         self.scratch = scratch
@@ -87,6 +91,7 @@ class Job:
         self._output_left = _TOTAL_OUTPUT_FACTOR * self.limits["output_bytes"]
         self._rules: landlock.Ruleset | None = None
         self.profile, self.execute = profile, execute
+        self.processors = processors
         self.trouble = memory_file("trouble")
 
     def rules(self) -> landlock.Ruleset | None:
@@ -124,6 +129,7 @@ class Job:
             "cpu_s": cpu_s or limits["cpu_s"],
             "wall_s": wall_s or limits["wall_s"],
             "memory_bytes": limits["memory_bytes"],
+            "processors": self.processors,
             "base_bytes": self.home.resident_bytes,
             "threads": limits["threads"] + 1,
             "proc_fd": self.home.proc_fd,
@@ -256,22 +262,21 @@ def filters_work() -> bool:
 
 def _ruleset(home: Home, profile: str, execute: list[str]) -> landlock.Ruleset:
     rules = landlock.Ruleset()
-    devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
-    rules.allow(devices, landlock.WRITE_DEVICE)
     rules.allow([home.directory], landlock.SCRATCH_FLAT if home.flat else landlock.SCRATCH)
-    rules.allow(home.read, landlock.READ)
-    if home.tier == "namespaces" and profile != "build":
-        # The private root holds no file that may not be read; the names of directories are another matter.
+    if home.tier == "namespaces":
+        # The private root holds no file that may not be read, and its /dev nothing that may not be written;
+        # the names of directories are another matter.
         rules.allow(["/"], landlock.READ_EXECUTE_FILES)
-        rules.allow(["/proc"], landlock.READ)
-        return rules
+        rules.allow(["/dev"], landlock.WRITE_DEVICE)
+        rules.allow(["/proc", *home.listed], landlock.READ)
+    else:
+        devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+        rules.allow(devices, landlock.WRITE_DEVICE)
+        rules.allow([*home.listed, *home.read], landlock.READ)
+        rules.allow([*home.execute, *execute], landlock.READ_EXECUTE)
     if profile == "build":
         rules.allow(home.compile_read, landlock.READ)
         rules.allow(home.compile_execute, landlock.READ_EXECUTE)
-    else:
-        rules.allow([*home.execute, *execute], landlock.READ_EXECUTE)
-    if home.tier == "namespaces":
-        rules.allow(["/proc"], landlock.READ)
     return rules
 
 
@@ -292,6 +297,7 @@ def supervise(
     # A collection here would touch every page of the heap and copy each one that a test process shares.
     gc.disable()
     _confine_self(home, profile, execute)
+    allowed = kernel.stay_on_this_processor() if profile in _PYTHON_JOBS else None
     request_fd, result_fd, control_fd, *files = fds
     head, blobs, _ = next(iter(read_all(request_fd)))
     os.close(request_fd)
@@ -305,17 +311,19 @@ def supervise(
         files=files,
         profile=profile,
         execute=execute,
+        processors=allowed,
     )
     jobs[head["job"]](job)
     append(result_fd, {"done": True})
 
 
 def _confine_self(home: Home, profile: str, execute: list[str]) -> None:
-    os.setpgid(0, 0)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if home.tier != "namespaces":
+        # What process 1 of a namespace does by itself: its children end with it, and all at once when it says
+        # so.
+        os.setpgid(0, 0)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.drop_capabilities()
-    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if home.tier == "rlimits":
         return
     if landlock.abi() >= 1:

@@ -35,6 +35,8 @@ class Bounds(NamedTuple):
     memory_bytes: int
     """Resident bytes above `base_bytes`, what a process starts with."""
     base_bytes: int
+    processors: set[int] | None
+    """Where a process that takes longer may run, once it is worth moving."""
     threads: int
     proc_fd: int | None
     """A `/proc` to look in, if there is one."""
@@ -77,6 +79,9 @@ def watch(pids: list[int], bounds: Bounds) -> list[Ended]:
             _reap(quick, start)
             return [quick.ended]
         os.close(quick.fd)
+    if bounds.processors is not None:
+        for pid in pids:
+            os.sched_setaffinity(pid, bounds.processors)
     live = {pid: _Live(pid) for pid in pids}
     order = [live[pid] for pid in pids]
     step = _FIRST_STEP_MS

@@ -10,6 +10,7 @@ import atexit
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -62,6 +63,8 @@ def main(fd: int) -> NoReturn:
         # sees.
         _preload(config)
         home, root = _settle(config)
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         standard_streams()
         warnings.simplefilter("ignore")
         gc.collect()
