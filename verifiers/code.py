@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -133,6 +133,8 @@ class _Session:
         self._box = box
         self._config = config
         self._rules = config.rules()
+        # The completions of one problem come together, and its tests may be megabytes.
+        self._read = lru_cache(maxsize=16)(read_tests)
         packages = [f"{name}{importlib.metadata.version(name)}" for name in config.packages]
         self._version = "+".join([config.version, f"{sandbox_version()}-{box.tier}", *packages])
 
@@ -154,7 +156,7 @@ class _Session:
     def _find(self, case: Case) -> _Finding:
         if case.tests is None:
             return _Finding("error", None, "no tests")
-        tests = read_tests(case.tests)
+        tests = self._read(case.tests)
         program = find_program(case.content, tests)
         if isinstance(program, str):
             return _Finding("fail", 0.0, program)

@@ -48,7 +48,11 @@ _PROSE = frozenset({
 })  # fmt: skip
 """Tags of blocks that hold no solution, whatever the problem."""
 
-_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})[ \t]*([^\s`{]*)[^`\n]*$")
+# Possessive, since a hostile line could make it try every split of a long run of tildes.
+_FENCE = re.compile(r"^([ \t]*+)(`{3,}+|~{3,}+)[ \t]*+([^\s`{]*+)[^`\n]*+$")
+MAX_BLOCKS = 50
+"""Blocks from the end that are looked at; each may be parsed several times."""
+
 _READS = re.compile(r"\binput\s*\(|\bstdin\b|\bopen\s*\(\s*(?:0|['\"]/dev/stdin)|\bfileinput\b")
 _MARKS = {
     "cpp": re.compile(r"\bmain\s*\("),
@@ -68,7 +72,7 @@ def find_program(content: str, tests: CodeTests) -> Program | str:
     text = _answer_part(content)
     if not text.strip():
         return "no text after the thinking"
-    blocks = list(_blocks(text))
+    blocks = list(_blocks(text))[-MAX_BLOCKS:]
     whole = [] if any(_language(block) for block in blocks) else [_Block(text, "", "whole text")]
     language = _chosen_language(blocks or whole, tests.language)
     if language != "python":

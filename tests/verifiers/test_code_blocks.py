@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+import time
 
 import pytest
 
@@ -10,6 +12,7 @@ from tests.verifiers.code_cases import ADD1, ASSERTS, READS, STDIN, fenced
 from verifiers.code_blocks import Program, find_program
 from verifiers.testforms import read_tests
 
+HUMANEVAL = json.dumps({"prompt": "def f(x):\n    \n", "entry_point": "f", "test": "def check(c): c(1)"})
 OTHER = "def add1(n): return 0"
 PICKED = [
     ("a usage example after the solution", fenced(ADD1) + fenced("print(add1(41))"), ASSERTS, ADD1),
@@ -49,6 +52,17 @@ def test_finds_no_program_in(what: str, content: str, why: str) -> None:
     found = find_program(content, read_tests(ASSERTS))
     assert isinstance(found, str), f"{what}: took {found}"
     assert why in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["~" * 200_000 + "`", " " * 200_000 + "x", "```a\n" * 30_000, "input" + " " * 200_000, "(" * 200_000],
+)
+def test_a_hostile_text_is_read_in_time(line: str) -> None:
+    start = time.monotonic()
+    assert isinstance(find_program(line, read_tests(HUMANEVAL)), str)
+    find_program(f"```python\n{line}\n```", read_tests(STDIN))
+    assert time.monotonic() - start < 20, "a hostile text holds the reader up"
 
 
 def test_believes_the_tag_of_a_block_where_any_language_will_do() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.verifiers.code_data import (
 )
 from verifiers.base import Judge
 from verifiers.code import Code
+from verifiers.testforms import BadTests, read_tests
 
 pytestmark = pytest.mark.realdata
 
@@ -40,6 +42,20 @@ def wrong(judge: Judge, labelled: Sequence[Labelled]) -> list[str]:
         if verdict.verdict != ("pass" if item.should_pass else "fail")
         and explanation(item, verdict, judge) is None
     ]
+
+
+def test_every_sample_of_many_benchmarks_can_be_read_but_one_that_is_broken(test_data: Path) -> None:
+    unread, seen = [], 0
+    for path in sorted((test_data / "data/sandboxfusion_samples").glob("*.jsonl")):
+        for line in path.read_text("utf-8").rstrip("\n").split("\n"):
+            seen += 1
+            try:
+                read_tests(line)
+            except BadTests as error:
+                unread.append(f"{path.stem} {json.loads(line)['id']}: {error}")
+    assert seen > 150
+    assert len(unread) == 1, "\n".join(unread)
+    assert "shadow_humaneval_python 1: " in unread[0]
 
 
 def test_every_humaneval_solution_passes(judge: Judge, test_data: Path) -> None:
