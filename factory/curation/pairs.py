@@ -40,7 +40,7 @@ class PairSearch:
     """A row also joins clusters whose cosine is within this of its home's."""
     max_clusters: int = 8
     """Most clusters a row joins."""
-    cluster_rows: int = 2000
+    cluster_rows: int = 2500
     """Mean rows at home in a cluster."""
     flat_below: int = 20_000
     """Fewer rows than this are compared one with all."""

@@ -69,9 +69,16 @@ def rephrased() -> list[str]:
 
 
 def unit_rows(n: int, *, d: int = 384, seed: int = 0) -> np.ndarray:
-    """n vectors of length 1 around n/500 topics; every fourth row is another at a cosine of 0.82 to 1."""
+    """n vectors of length 1 from one population: 4,096 topics in themes in fields in domains, eight of each.
+
+    Every fourth row is a copy of another at a cosine of 0.82 to 1. More rows are more of the same population,
+    so that costs at different n compare.
+    """
     rng = np.random.default_rng(seed)
-    topics = rng.standard_normal((max(50, n // 500), d), dtype=np.float32)
+    topics = np.zeros((4096, d), np.float32)
+    for level in (8, 64, 512, 4096):
+        part = rng.standard_normal((level, d), dtype=np.float32)
+        topics += np.repeat(part / np.linalg.norm(part, axis=1, keepdims=True), 4096 // level, axis=0)
     topics /= np.linalg.norm(topics, axis=1, keepdims=True)
     out = np.empty((n, d), np.float32)
     for first in range(0, n, 40_000):

@@ -62,21 +62,23 @@ def near_columns(scores: F32, most: int, margin: float, rows: I64, columns: I64)
     count = i64(0)
     top, place = np.empty(most, np.float32), np.empty(most, np.int64)
     for i in range(scores.shape[0]):
-        held = 0
-        for j in range(scores.shape[1]):
-            score = scores[i, j]
-            if held == most and score <= top[held - 1]:
+        line = scores[i]
+        highest = line[0]
+        for j in range(line.size):
+            highest = max(highest, line[j])
+        least, held = highest - np.float32(margin), 0
+        for j in range(line.size):
+            if line[j] < least or (held == most and line[j] <= top[held - 1]):
                 continue
             at = held if held < most else held - 1
-            while at > 0 and top[at - 1] < score:
+            while at > 0 and top[at - 1] < line[j]:
                 top[at], place[at] = top[at - 1], place[at - 1]
                 at -= 1
-            top[at], place[at] = score, j
+            top[at], place[at] = line[j], j
             held = min(held + 1, most)
         for k in range(held):
-            if top[k] >= top[0] - margin:
-                rows[count], columns[count] = i, place[k]
-                count += 1
+            rows[count], columns[count] = i, place[k]
+            count += 1
     return count
 
 
