@@ -24,6 +24,7 @@ import _curation_truth
 import numpy as np
 import pyarrow as pa
 from _curation_inputs import SYNTHETIC, benchmark_items, prompts, synthetic_prompts, unit_rows
+from _curation_peers import datasketch, eight_grams, rensa, rensa_pairs
 from _report import figure, finish
 
 from factory.curation.audit import Audit
@@ -102,9 +103,9 @@ def bench_fuzzy() -> None:
     table, own = spent(ours, runs=3)
     noted("fuzzy_rate", len(texts) / own, unit="rows/cpu-s")
     peers = (
-        ("rensa", _rensa, 1.0, 5, 3),
-        ("rensa_pairs", _rensa_pairs, 0.3, 5, 3),
-        ("datasketch", _datasketch, 0.2, 50, 1),
+        ("rensa", rensa, 1.0, 5, 3),
+        ("rensa_pairs", rensa_pairs, 0.3, 5, 3),
+        ("datasketch", datasketch, 0.2, 50, 1),
     )
     for name, peer, share, bar, runs in peers:
         part = texts[: int(share * len(texts))]
@@ -128,48 +129,6 @@ def bench_fuzzy() -> None:
     noted("fuzzy_real_rows_removed", sum(row < len(base) for row in gone) / len(base), unit="share")
 
 
-def _shingles(text: str) -> list[str]:
-    words = text.lower().split()
-    return [" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))]
-
-
-def _rensa(texts: list[str]) -> Any:
-    """rensa's bulk path, the fastest it has: flags alone, neither verified nor paired."""
-    from rensa import RMinHash, RMinHashLSH
-
-    matrix = RMinHash.digest_matrix_from_token_sets([_shingles(t) for t in texts], num_perm=128, seed=1)
-    index = RMinHashLSH(threshold=0.5, num_perm=128, num_bands=32)
-    return index.query_duplicate_flags_matrix_one_shot(matrix)
-
-
-def _rensa_pairs(texts: list[str]) -> dict[int, list[int]]:
-    """rensa's path that names what a row is a copy of, as ours does: one query and one insert per row."""
-    from rensa import RMinHash, RMinHashLSH
-
-    index, found = RMinHashLSH(threshold=0.5, num_perm=128, num_bands=32), {}
-    minhashes = RMinHash.from_token_sets([_shingles(t) for t in texts], num_perm=128, seed=1)
-    for row, minhash in enumerate(minhashes):
-        near = index.query(minhash)
-        if near:
-            found[row] = near
-        else:
-            index.insert(row, minhash)
-    return found
-
-
-def _datasketch(texts: list[str]) -> list[bool]:
-    from datasketch import MinHash, MinHashLSH
-
-    index, flags = MinHashLSH(num_perm=128, params=(32, 4)), []
-    for row, text in enumerate(texts):
-        minhash = MinHash(num_perm=128)
-        minhash.update_batch([s.encode() for s in _shingles(text)])
-        flags.append(bool(index.query(minhash)))
-        if not flags[-1]:
-            index.insert(row, minhash)
-    return flags
-
-
 def bench_decontaminate() -> None:
     """The any-8-gram rule over whitespace words, against sets of n-grams through `datasets.map`."""
     from datasets import Dataset, disable_caching, disable_progress_bars
@@ -183,7 +142,7 @@ def bench_decontaminate() -> None:
     hits, own = spent(lambda: index.match(column, min_coverage=0.0), runs=3)
     mine = set(zip(hits["row"].to_pylist(), hits["benchmark"].to_pylist(), strict=True))
     names = list(dict.fromkeys(benchmark for benchmark, _, _ in items))
-    lookups = {name: {g for b, _, text in items if b == name for g in _eight_grams(text)} for name in names}
+    lookups = {name: {g for b, _, text in items if b == name for g in eight_grams(text)} for name in names}
     table = Dataset.from_dict({"problem": rows})
 
     def sets_of_ngrams() -> set[tuple[int, str]]:
@@ -192,7 +151,7 @@ def bench_decontaminate() -> None:
         for name, lookup in lookups.items():
 
             def mark(row: dict[str, str], lookup: set[str] = lookup) -> dict[str, bool]:
-                return {"hit": any(gram in lookup for gram in _eight_grams(row["problem"]))}
+                return {"hit": any(gram in lookup for gram in eight_grams(row["problem"]))}
 
             found |= {(i, name) for i, hit in enumerate(table.map(mark)["hit"]) if hit}
         return found
@@ -202,11 +161,6 @@ def bench_decontaminate() -> None:
     at_most("decontaminate_differences", len(mine ^ theirs), 0, unit="rows", baseline=len(theirs))
     noted("decontaminate_rate", len(rows) / own, unit="rows/cpu-s")
     noted("decontaminate_index_build", len(items) / built, unit="items/cpu-s")
-
-
-def _eight_grams(text: str) -> list[str]:
-    words = " ".join(text.lower().strip().split()).split()
-    return [" ".join(words[i : i + 8]) for i in range(len(words) - 7)]
 
 
 def bench_search() -> None:
