@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ def run_global(
     """Kept and rejected rows per shard, and the decision, as the engine gets them."""
     with stage.open_survey(at) as survey:
         surveys = [survey(shard) for shard in shards]
-    decision = stage.decide(surveys, site=at, spread=lambda function, calls: (function(*c) for c in calls))
+    decision = stage.decide(surveys, site=at, spread=spread_as_pickles)
     kept, rejected = [], []
     for number, shard in enumerate(shards):
         part = decision.filter(pa.compute.equal(decision["shard"], number))
@@ -57,3 +58,10 @@ def run_global(
         kept.append(flow.kept)
         rejected.append(flow.rejected)
     return kept, rejected, decision
+
+
+def spread_as_pickles(function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Runs calls here, but takes function, arguments and result through pickle, as a cluster does."""
+    for call in calls:
+        there, given = pickle.loads(pickle.dumps((function, call)))
+        yield pickle.loads(pickle.dumps(there(*given)))

@@ -18,7 +18,7 @@ from factory.stages import fuzzy_pairs as fuzzy_pairs_module
 from factory.stages.dedup_fuzzy import DedupFuzzy
 from factory.stages.fuzzy_pairs import SketchRows, spread_fuzzy_pairs
 from factory.stages.pieces import fixed_binary
-from tests.stages.tables import problems, run_global, site
+from tests.stages.tables import problems, run_global, site, spread_as_pickles
 
 WORDS = ("red", "green", "blue", "sheep", "lamb", "storm")
 BASE = (
@@ -80,7 +80,8 @@ def test_no_rows_and_wordless_rows_are_no_error(tmp_path: Path) -> None:
 @given(st.integers(0, 1000), st.sampled_from([1, 3, 1000]), st.integers(0, 40))
 def test_spread_calls_find_the_pairs_of_one_process(seed: int, call_rows: int, new_from: int) -> None:
     rng = Random(seed)
-    texts = [" ".join(rng.choice(WORDS) for _ in range(rng.randrange(12))) for _ in range(80)]
+    texts = [" ".join(rng.choice(WORDS) for _ in range(rng.randrange(12))) for _ in range(70)]
+    texts += [" ".join(WORDS)] * 10
     search, rank = MinHashSearch(threshold=0.4, number_guard=False), np.array(rng.sample(range(80), 80))
     rank[np.argsort(rank[:new_from])] = np.arange(new_from)
     whole = sketch(pa.array(texts), search=search)
@@ -101,9 +102,7 @@ def test_spread_calls_find_the_pairs_of_one_process(seed: int, call_rows: int, n
 
     with patch.object(fuzzy_pairs_module, "_CALL_ROWS", call_rows):
         spread = pairs(
-            spread_fuzzy_pairs(
-                rows, rank=rank, search=search, new_from=new_from, spread=lambda f, c: (f(*a) for a in c)
-            )
+            spread_fuzzy_pairs(rows, rank=rank, search=search, new_from=new_from, spread=spread_as_pickles)
         )
     assert spread == pairs(fuzzy_pairs(whole, rank=rank, search=search, new_from=new_from))
     assert spread

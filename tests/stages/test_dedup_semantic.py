@@ -18,9 +18,8 @@ from factory.stages.pieces import fixed_binary
 from factory.stages.semantic_audit import PairAudit
 from factory.stages.semantic_pairs import spread_pairs
 from factory.stages.semantic_search import SemanticRows, searched
-from tests.stages.tables import problems, run_global, site
+from tests.stages.tables import problems, run_global, site, spread_as_pickles
 
-IN_PROCESS = lambda function, calls: (function(*c) for c in calls)  # noqa: E731
 TEXTS = [
     "Tom has 5 apples and buys 7 more. How many apples does he have?",
     "Tom has 5 apples and he buys 7 more apples. How many apples does he have now?",
@@ -98,7 +97,7 @@ def test_spread_calls_find_the_pairs_of_one_process(seed: int, cluster_rows: int
     def pairs(found: object) -> set[tuple[int, int]]:
         return {(a, b) for e in found for a, b in zip(e.left.tolist(), e.right.tolist(), strict=True)}
 
-    spread = pairs(spread_pairs(vectors, search=search, spread=IN_PROCESS))
+    spread = pairs(spread_pairs(vectors, search=search, spread=spread_as_pickles))
     assert spread == pairs(find_pairs(vectors, search=search))
     assert spread
 
@@ -138,7 +137,7 @@ def test_a_search_that_misses_pairs_is_done_again_wider_whatever_the_shards() ->
             margin=0.0,
             flat_below=1000,
             guards=(True, True),
-            spread=IN_PROCESS,
+            spread=spread_as_pickles,
         )
         outcomes.append((kept.removals.to_pylist(), report))
     assert outcomes[0] == outcomes[1] == outcomes[2], "rows go by shard"
@@ -153,7 +152,7 @@ def test_a_search_that_misses_pairs_is_done_again_wider_whatever_the_shards() ->
         margin=0.0,
         flat_below=10_000,
         guards=(True, True),
-        spread=IN_PROCESS,
+        spread=spread_as_pickles,
     )
     assert one["searches"] == 1
     removed = {r["row"] for r in flat.removals.to_pylist()}
@@ -169,7 +168,7 @@ def test_the_widest_search_counts_and_each_is_held_against_the_same_pairs() -> N
     for margin, most in ((0.0, 1), (0.9, 32)):
         search = PairSearch(threshold=0.85, margin=margin, max_clusters=most, flat_below=2, cluster_rows=8)
         audit.begin()
-        for edges in spread_pairs(vectors, search=search, spread=IN_PROCESS):
+        for edges in spread_pairs(vectors, search=search, spread=spread_as_pickles):
             audit.observe(edges)
         recalls.append(audit.recall())
     assert recalls[0].recall < 0.999 <= recalls[1].recall
