@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 from pydantic import Field
 
 from factory.core import Stage
+from factory.stages.chain import Generate
 from factory.stages.clean import Clean
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.dedup_exact import DedupExact
@@ -20,6 +21,7 @@ from factory.stages.length import Length
 from factory.stages.mixture import Mixture
 from factory.stages.pass_rate import PassRate
 from factory.stages.prompt_filters import PromptFilters
+from factory.stages.reference_repair import ReferenceRepair
 from factory.stages.repetition import Repetition
 from factory.stages.sample import Sample
 from factory.stages.select import Select
@@ -45,6 +47,8 @@ AnyStage = Annotated[
     | Verify
     | Difficulty
     | Fold
+    | Generate
+    | ReferenceRepair
     | PassRate
     | Length
     | Repetition

@@ -40,7 +40,7 @@ HOSTILE = [
     "\n\n\t\r\n",
     "<think>half a thought",
 ]
-DRAWS = frozenset({"sample"})
+DRAWS = frozenset({"sample", "generate"})
 """Stages that need a live teacher to run: they have tests of their own."""
 
 

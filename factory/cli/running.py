@@ -186,6 +186,7 @@ def plan(
                 "action": p.action,
                 "why": p.why,
                 "cost": dict(p.cost),
+                "likely": dict(p.likely),
                 "rows": p.rows,
                 "fingerprint": p.step.fingerprint,
             }
@@ -193,8 +194,11 @@ def plan(
         ]
         print_json({"pipeline": session.pipeline.pipeline, "workspace": session.root, "steps": keys})
         return
-    rows = [(i + 1, p.step.name, p.action, p.rows, p.why, _cost(p.cost)) for i, p in enumerate(steps)]
-    table(["#", "step", "action", "rows", "why", "at most"], rows, right=["#", "rows"])
+    rows = [
+        (i + 1, p.step.name, p.action, p.rows, p.why, _cost(p.cost), _cost(p.likely))
+        for i, p in enumerate(steps)
+    ]
+    table(["#", "step", "action", "rows", "why", "at most", "likely"], rows, right=["#", "rows"])
     todo = sum(p.action != "reuse" for p in steps)
     console.print(
         f"\n{len(steps) - todo} of {len(steps)} steps reused, {todo} to run; workspace {session.root}"

@@ -13,7 +13,7 @@ from factory.core.errors import (
     WorkspaceError,
 )
 from factory.core.fingerprint import digest, fingerprint
-from factory.core.options import Resources
+from factory.core.options import Price, Resources
 from factory.core.rows import (
     COMPLETION_COLUMNS,
     MESSAGE,
@@ -54,6 +54,7 @@ __all__ = [
     "Flow",
     "GlobalStage",
     "PipelineError",
+    "Price",
     "Refused",
     "Resources",
     "RowsLost",

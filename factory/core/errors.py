@@ -59,7 +59,7 @@ class Busy(TeacherError):
 
 
 class BudgetSpent(TeacherError):
-    """The cap on tokens is reached: what was finished is in the journal, nothing more is drawn."""
+    """A cap on tokens or money is reached: what was finished is in the journal, nothing more is drawn."""
 
 
 class Refused(TeacherError):

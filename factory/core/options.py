@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Resources"]
+__all__ = ["Price", "Resources"]
+
+
+class Price(BaseModel):
+    """What an endpoint asks for, in US dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    prompt: Annotated[float, Field(ge=0)]
+    """Dollars per million prompt tokens."""
+    completion: Annotated[float, Field(ge=0)]
+    """Dollars per million completion tokens, thinking included."""
+
+    def micro_dollars(self, prompt_tokens: float, completion_tokens: float) -> int:
+        """Price of so many tokens, in millionths of a dollar."""
+        return round(prompt_tokens * self.prompt + completion_tokens * self.completion)
 
 
 class Resources(BaseModel):
@@ -45,3 +60,15 @@ class Resources(BaseModel):
     token_budget: Annotated[int, Field(ge=1)] | None = None
     """Most tokens, of prompts and completions, that one draw identity may cost over all runs; at the cap the
     run stops as incomplete and goes on when the cap is raised."""
+    price: Price | None = None
+    """What the HTTP teacher's endpoint asks for; null: nothing is counted in money."""
+    money_budget: Annotated[float, Field(gt=0)] | None = None
+    """Most US dollars that one draw identity may cost over all runs, by `price`; works as `token_budget`."""
+
+    @model_validator(mode="after")
+    def _priced(self) -> Resources:
+        if self.money_budget is not None and self.price is None:
+            raise ValueError(
+                "`money_budget` wants `price`: {prompt: .., completion: ..}, dollars per million tokens"
+            )
+        return self

@@ -53,6 +53,8 @@ class Site:
     """Folder for what is paid for and must outlive a crash."""
     run_id: str = ""
     """Name of the run: workers of one run share it, a later run has another."""
+    step: str = ""
+    """Fingerprint of the step, so that what is counted for it is not taken for another's."""
 
 
 Apply = Callable[[pa.Table], Flow]
@@ -107,6 +109,11 @@ class Stage(BaseModel):
 
     def cost(self, rows: int) -> Mapping[str, int]:
         """At most what so many rows cost: `completions`, `completion_tokens`. Empty: nothing."""
+        return {}
+
+    def estimate(self, rows: int, *, site: Site) -> Mapping[str, float]:
+        """What so many rows will likely cost more, by what was drawn before: `cost`'s counts, `seconds`,
+        `dollars`. Empty: nothing is known."""
         return {}
 
     def watch(self, site: Site) -> Callable[[], Mapping[str, int]] | None:

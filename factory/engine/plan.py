@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from factory.engine.steps import Step
@@ -23,6 +23,8 @@ class PlannedStep:
     """At most what it would spend (completions, tokens); for a reused step nothing."""
     rows: int | None = None
     """Rows it kept, when it is done."""
+    likely: Mapping[str, float] = field(default_factory=dict)
+    """What it will likely spend more, by what was drawn before; empty where nothing was."""
 
 
 def previous_run(root: str) -> dict[str, Any] | None:
@@ -51,10 +53,10 @@ def make_plan(steps: Sequence[Step], *, previous: Mapping[str, Any] | None) -> l
             continue
         done = len(step.receipts_done())
         cost = step.stage.cost(rows) if rows is not None else {}
-        if done:
-            planned.append(PlannedStep(step, "resume", f"{done} shards are done", cost))
-        else:
-            planned.append(PlannedStep(step, "run", _why(step, before.get(step.name)), cost))
+        likely = step.stage.estimate(rows, site=step.site) if rows is not None else {}
+        action: Literal["resume", "run"] = "resume" if done else "run"
+        why = f"{done} shards are done" if done else _why(step, before.get(step.name))
+        planned.append(PlannedStep(step, action, why, cost, likely=likely))
     return planned
 
 

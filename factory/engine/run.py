@@ -91,7 +91,7 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
         record.write("interrupted", schedule)
         raise
     except BudgetSpent as error:
-        record.write("incomplete", schedule, error=f"budget:tokens: {error}")
+        record.write("incomplete", schedule, error=f"budget: {error}")
         raise
     except FactoryError as error:
         record.write("failed", schedule, error=str(error))

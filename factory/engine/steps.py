@@ -171,6 +171,7 @@ def make_steps(
             cache_url=join(workspace, ".cache"),
             journal_url=join(root, "journal"),
             run_id=run_id,
+            step=mark,
         )
         step = Step(
             index=index,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from factory.core import COMPLETION_COLUMNS, Apply, Flow, Site, Stage, completion_id, cut, digest
-from factory.teachers import AnyTeacher, Completion, Journal, Request, Sampler, Sampling, request_seed
-from factory.teachers.journal_watch import JournalWatch
-from factory.teachers.writers import sole_run
+from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Apply, Flow, Site, completion_id, cut
+from factory.stages.adaptive import Rounds, Until
+from factory.stages.drawing import Drawing
+from factory.stages.verify import Verify
+from factory.teachers import Completion, Request, Sampler, Sampling, request_seed
+from factory.teachers.journal import batch_group
 
 __all__ = ["Sample"]
+
+_LOGPROBS = pa.field("token_logprobs", pa.list_(pa.float32()))
 
 
 class Shot(BaseModel):
@@ -31,7 +35,7 @@ class Shot(BaseModel):
     """The answer as the teacher should give it."""
 
 
-class Sample(Stage):
+class Sample(Drawing):
     """Draws n completions per problem, each written to the journal the moment it is finished.
 
     A completion is known by the teacher, the system text, the sampling parameters, the seed, the problem and
@@ -42,132 +46,140 @@ class Sample(Stage):
 
     requires: ClassVar[frozenset[str]] = frozenset({"id", "prompt"})
     adds: ClassVar[pa.Schema] = COMPLETION_COLUMNS
-    # A straggler holds back its own shard alone: the others keep the teacher's places filled.
-    concurrency: ClassVar[int] = 8
     minimal: ClassVar[Mapping[str, Any]] = {"teacher": {"type": "http", "model": "teacher"}}
 
     type: Literal["sample"] = "sample"
-    teacher: AnyTeacher
-    """Who answers."""
-    system: str | None = None
-    """System turn that the teacher sees, in place of the prompt's own; null: the prompt as it is."""
     shots: tuple[Shot, ...] = ()
     """Worked examples that the teacher sees before the problem; not stored for training."""
     stored_system: str | None = None
     """System turn that is stored for training with the completion; null: none."""
     n: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Completions per problem."""
-    temperature: Annotated[float, Field(ge=0)] = 0.6
-    """0 takes the likeliest token every time."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Share of probability that the likeliest tokens must hold together to be drawn from."""
-    top_k: Annotated[int, Field(ge=0)] = 0
-    """Tokens drawn from, the likeliest ones; 0: all."""
-    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Least probability of a token, as a share of the likeliest one's."""
-    max_tokens: Annotated[int, Field(ge=1)] | None = 4096
-    """Tokens of one completion; null: until the teacher's context is full."""
-    stop: tuple[str, ...] = ()
-    """Texts that end a completion and are left out of it."""
-    seed: int | None = None
-    """Seed from which each request's own is made; null: the pipeline's."""
+    """Completions per problem; with `until`, completions between two looks at the verdicts."""
+    until: Until | None = None
+    """Ask a problem only until enough is right, which adds `verdicts` and `verdict` as `verify` does; null: n
+    times each, the rule where an unbiased pass rate is wanted."""
+    logprobs: bool = False
+    """Whether to add `token_logprobs`, the log-probability of each token of the completion."""
 
     @model_validator(mode="after")
     def _differing_samples(self) -> Sample:
-        if self.n > 1 and self.temperature == 0:
+        most = self.n if self.until is None else self.until.max_n
+        if most > 1 and self.temperature == 0:
             raise ValueError(
-                "n > 1 at temperature 0 gives the same text n times; set temperature > 0, or n: 1"
+                f"{most} completions at temperature 0 are the same text n times; "
+                "set temperature > 0, or n: 1 and no `until`"
             )
         return self
 
-    def identity(self) -> dict[str, Any]:
-        """The fields, with the teacher's identity in place of where it is found."""
-        fields = self.model_dump(mode="json", exclude={"name", "teacher"})
-        return {**fields, "teacher": {**self.teacher.identity(), "name": self.teacher.name}}
+    def needs(self) -> frozenset[str]:
+        """What a request is made of, and what the verifiers of `until` read."""
+        if self.until is None:
+            return self.requires
+        return self.requires | (self.until.verify().requires - set(COMPLETION_COLUMNS.names))
 
-    def draw_identity(self) -> str:
-        """64 hex digits over all that decides a text: not n, nothing stored beside it, no upstream."""
-        return digest(self._draw_fields())
+    def provides(self) -> pa.Schema:
+        """The completion's columns, and those that were asked for."""
+        more = [] if self.until is None else [*Verify.adds]
+        return pa.schema([*self.adds, *([_LOGPROBS] if self.logprobs else []), *more])
+
+    def identity(self) -> dict[str, Any]:
+        """The fields, with the identities of teacher and verifiers."""
+        until = None if self.until is None else self.until.identity()
+        return {**super().identity(), "until": until}
+
+    def draw_fields(self) -> dict[str, Any]:
+        """What decides a text: not n, nor when to stop."""
+        return {**super().draw_fields(), "shots": [shot.model_dump() for shot in self.shots]}
+
+    def sampling(self) -> Sampling:
+        """The fields as a teacher takes them."""
+        return replace(super().sampling(), logprobs=self.logprobs)
+
+    def completions(self, rows: int) -> int:
+        """n a problem, or the most that `until` allows."""
+        return rows * (self.n if self.until is None else self.until.max_n)
 
     def fan_out(self, batch: pa.Table) -> int:
-        """n rows for every problem."""
+        """n rows for every problem; with `until` the batch itself says how many."""
         return self.n * int(batch.num_rows)
 
-    def cost(self, rows: int) -> dict[str, int]:
-        """n completions a problem, each at its longest; fewer where the journal has some already."""
-        completions = self.n * rows
-        return {"completions": completions, "completion_tokens": completions * (self.max_tokens or 0)}
-
-    def watch(self, site: Site) -> Callable[[], Mapping[str, int]]:
-        """Counts the completions that come into the journal."""
-        return JournalWatch(self._journal_url(site))
+    def report(self, site: Site) -> Mapping[str, Any]:
+        """Which rule decided the number of completions, and whether their share of right ones is unbiased."""
+        if self.until is None:
+            return {"samples": {"policy": "fixed", "n": self.n, "pass_rate_unbiased": True}}
+        rule = {"policy": "until", "n": self.n, **self.until.model_dump(mode="json", exclude={"verifiers"})}
+        return {"samples": {**rule, "pass_rate_unbiased": False}}
 
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
-        """Opens the journal; the teacher is loaded when the first completion is missing."""
-        draw = self.draw_identity()
-        url = self._journal_url(site)
-        with (
-            sole_run(site.journal_url, site.run_id),
-            Journal(url, about=self._draw_fields()) as journal,
-            Sampler(
-                self.teacher,
-                resources=site.resources,
-                journal=journal,
-                token_budget=site.resources.token_budget,
-            ) as sampler,
-        ):
-            yield lambda batch: self._sample(batch, sampler, draw)
+        """Opens the journal, and the verifiers of `until`."""
+        with self.sampler(site) as sampler:
+            if self.until is None:
+                yield lambda batch: self._sample(batch, sampler)
+                return
+            with Rounds.open(self.until, at_once=self.n, site=site) as rounds:
+                yield lambda batch: self._sample_until(batch, sampler, rounds)
 
-    def _journal_url(self, site: Site) -> str:
-        return f"{site.journal_url.rstrip('/')}/{self.draw_identity()[:32]}"
+    def _sample(self, batch: pa.Table, sampler: Sampler) -> Flow:
+        wanted = [(row, index) for row in range(batch.num_rows) for index in range(self.n)]
+        drawn = sampler.draw(self._requests(batch, wanted))
+        flow = self._flow(batch, wanted, drawn.completions)
+        return Flow(flow.kept, flow.rejected, spent=drawn.spent)
 
-    def _draw_fields(self) -> dict[str, Any]:
-        return {
-            "teacher": self.teacher.identity(),
-            "system": self.system,
-            "shots": [shot.model_dump() for shot in self.shots],
-            "sampling": asdict(self._sampling()),
-            "seed": self.seed,
-            "version": self.version,
-        }
+    def _sample_until(self, batch: pa.Table, sampler: Sampler, rounds: Rounds) -> Flow:
+        spent: Counter[str] = Counter()
+        group = batch_group(batch["id"].to_pylist())
 
-    def _sampling(self) -> Sampling:
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            min_p=self.min_p,
-            max_tokens=self.max_tokens,
-            stop=self.stop,
-        )
+        def ask(wanted: Sequence[tuple[int, int]]) -> tuple[Completion, ...]:
+            drawn = sampler.draw(self._requests(batch, wanted), group=group)
+            spent.update(drawn.spent)
+            return drawn.completions
 
-    def _sample(self, batch: pa.Table, sampler: Sampler, draw: str) -> Flow:
-        drawn = sampler.draw(self._requests(batch))
-        rows = batch.take(pa.array(np.repeat(np.arange(batch.num_rows), self.n)))
-        problems = rows["id"].to_pylist()
-        values = [
-            _values(completion, problem, draw, place % self.n)
-            for place, (problem, completion) in enumerate(zip(problems, drawn.completions, strict=True))
+        problems = rounds.draw(batch, ask, group=group)
+        wanted = [(row, i) for row, p in enumerate(problems) for i in range(len(p.completions))]
+        more = [
+            pa.array([v for p in problems for v in p.verdicts], Verify.adds.field("verdicts").type),
+            pa.array([v for p in problems for v in p.verdict], pa.string()),
         ]
-        for field in COMPLETION_COLUMNS:
-            column = pa.array([v[field.name] for v in values], field.type)
-            rows = rows.append_column(field, column)
-        reasons = pa.array([c.error for c in drawn.completions], pa.string())
-        evidence = pa.array([_evidence(c) for c in drawn.completions], pa.string())
-        flow = cut(rows, reasons, evidence=evidence)
-        return Flow(kept=flow.kept, rejected=flow.rejected, spent=drawn.spent)
+        flow = self._flow(batch, wanted, [c for p in problems for c in p.completions], *more)
+        unasked = batch.filter(pa.array([not p.completions for p in problems], pa.bool_()))
+        reason = pa.array(["target_reached"] * unasked.num_rows, pa.string())
+        unasked = unasked.append_column(REJECTION_COLUMNS.field("reason"), reason)
+        rejected = pa.concat_tables([flow.rejected, unasked], promote_options="default")
+        spent["problems_passed"] = sum(p.passed >= rounds.until.passed for p in problems)
+        return Flow(flow.kept, rejected, expected=len(wanted) + unasked.num_rows, spent=spent)
 
-    def _requests(self, batch: pa.Table) -> list[Request]:
-        sampling = self._sampling()
-        requests = []
-        for problem, prompt in zip(batch["id"].to_pylist(), batch["prompt"].to_pylist(), strict=True):
-            messages = self._messages(prompt or ())
-            requests += [
-                Request(problem, index, messages, sampling, request_seed(self.seed, problem, index))
-                for index in range(self.n)
-            ]
-        return requests
+    def _flow(
+        self,
+        batch: pa.Table,
+        wanted: Sequence[tuple[int, int]],
+        completions: Sequence[Completion],
+        *more: pa.Array,
+    ) -> Flow:
+        rows = batch.take(pa.array([row for row, _ in wanted], pa.int64()))
+        draw = self.draw_identity()
+        values = [
+            _values(completion, problem, draw, index)
+            for problem, (_, index), completion in zip(
+                rows["id"].to_pylist(), wanted, completions, strict=True
+            )
+        ]
+        added = self.provides()
+        for number, column in enumerate(added):
+            judged = number - (len(added) - len(more))
+            content = more[judged] if judged >= 0 else pa.array([v[column.name] for v in values], column.type)
+            rows = rows.append_column(column, content)
+        reasons = pa.array([c.error for c in completions], pa.string())
+        return cut(rows, reasons, evidence=pa.array([_evidence(c) for c in completions], pa.string()))
+
+    def _requests(self, batch: pa.Table, wanted: Sequence[tuple[int, int]]) -> list[Request]:
+        sampling = self.sampling()
+        ids, prompts = batch["id"].to_pylist(), batch["prompt"].to_pylist()
+        messages = {row: self._messages(prompts[row] or ()) for row in dict(wanted)}
+        return [
+            Request(ids[row], index, messages[row], sampling, request_seed(self.seed, ids[row], index))
+            for row, index in wanted
+        ]
 
     def _messages(self, prompt: Any) -> tuple[Mapping[str, str], ...]:
         turns = tuple({"role": m["role"] or "user", "content": m["content"] or ""} for m in prompt)
@@ -191,6 +203,7 @@ def _values(completion: Completion, problem: str, draw: str, sample_index: int) 
         "finish_reason": completion.finish_reason,
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
+        "token_logprobs": completion.logprobs,
     }
 
 

@@ -7,7 +7,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -48,6 +48,16 @@ class Sampling:
     max_tokens: int | None = None
     """Tokens of one completion; null: until the model's context is full."""
     stop: tuple[str, ...] = ()
+    structure: Mapping[str, Any] | None = None
+    """One of `json_schema`, `regex` and `choice`: the only form that the text may have; null: any."""
+    logprobs: bool = False
+    """Whether the completion carries the log-probability of each of its tokens."""
+
+    def identity(self) -> dict[str, Any]:
+        """The fields as JSON values; what is not asked for is left out."""
+        optional = {"structure": self.structure, "logprobs": self.logprobs}
+        plain = {name: value for name, value in asdict(self).items() if name not in optional}
+        return plain | {name: value for name, value in optional.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,8 @@ class Completion:
     """Why there is no text: `teacher_error` or `no_completion`. Set when `finish_reason` is `error`."""
     detail: Mapping[str, Any] | None = None
     """JSON values that prove the error."""
+    logprobs: tuple[float, ...] | None = None
+    """Natural log-probability of each token in order, thinking included; null: not asked for."""
 
 
 class LiveTeacher(Protocol):

@@ -1,57 +1,86 @@
-"""A cap on tokens that is kept although nobody knows how long a completion will be before it is finished."""
+"""A cap on spending that is kept although nobody knows how long a completion will be."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from math import sqrt
 
 from factory.core import BudgetSpent
 
 __all__ = ["Budget"]
 
-_MEMORY = 0.05
-_CHARACTERS_PER_TOKEN = 4
+_MEMORY = 0.01
+"""Weight of the newest cost in the running mean and variance."""
+_DEVIATIONS = 2.0
+"""Standard deviations that are kept free for what is under way."""
 
 
 class Budget:
-    """Tokens that may still be spent. A request sets aside what it is likely to cost, and settles at its end.
+    """What may still be spent, in whole units.
 
-    Likely is the running mean of what was settled, before the first the longest that a completion may be. So
-    the sum ends within one completion below the cap, or above it by as much as the last few under way differ
-    from the mean. Used from one event loop.
+    A request may begin while all that is under way will likely fit: as many means of what was settled, and
+    two standard deviations of their sum. The nearer the cap, the fewer are under way, and the last one alone
+    may end above it or be the one that is missing. Used from one event loop.
     """
 
-    def __init__(self, *, cap: int | None, spent: int = 0) -> None:
-        """`spent` was paid before; no cap: everything may be spent."""
+    def __init__(
+        self, *, cap: int | None, field: str = "token_budget", shown: Callable[[int], str] = str
+    ) -> None:
+        """No cap: everything may be spent. `field` sets the cap, `shown` writes an amount for a person."""
         self._cap = cap
-        self._set_aside = 0
-        self._mean: float | None = None
+        self._field, self._shown = field, shown
+        self._under_way = 0
+        self._guessed = 0
+        self._count = 0
+        self._mean = self._variance = 0.0
         self._settled = asyncio.Event()
-        self.spent = spent
-        """Tokens paid for, of prompts and completions."""
+        self.spent = 0
+        """Units paid for."""
 
-    def likely(self, *, characters: int, max_tokens: int | None) -> int:
-        """Tokens that a request will cost: prompt characters and longest completion are all that is known."""
-        if self._mean is None:
-            return 1 + characters // _CHARACTERS_PER_TOKEN + (max_tokens or 0)
-        # Whole numbers: a remainder of rounding would look like a request that is under way for ever.
-        return max(1, round(self._mean))
+    async def set_aside(self, guess: int) -> None:
+        """Wait until one more request may begin; the guess is its cost as long as nothing was settled.
 
-    async def set_aside(self, tokens: int) -> None:
-        """Wait until the tokens are free. Raises BudgetSpent when nothing under way can free them."""
-        while self._cap is not None and self.spent + self._set_aside + tokens > self._cap:
-            if self._set_aside == 0:
+        Raises BudgetSpent when nothing under way can make room.
+        """
+        while self._cap is not None and self.spent + self._likely(guess) > self._cap:
+            if self._under_way == 0:
                 raise BudgetSpent(
-                    f"{self.spent} of {self._cap} tokens are spent and the next completion wants about "
-                    f"{tokens}; raise `token_budget` in the step's `resources` and run again to go on"
+                    f"{self._shown(self.spent)} of the {self._shown(self._cap)} that were left are spent and "
+                    f"the next completion wants about {self._shown(self._likely(guess))}; raise "
+                    f"`{self._field}` in the step's `resources` and run again to go on"
                 )
             self._settled.clear()
             await self._settled.wait()
-        self._set_aside += tokens
+        self._under_way += 1
+        self._guessed += guess
 
-    def settle(self, set_aside: int, *, cost: int | None) -> None:
-        """The request has ended at a cost of so many tokens; null: it cost nothing and tells nothing."""
-        self._set_aside -= set_aside
+    def settle(self, guess: int, *, cost: int | None) -> None:
+        """A request has ended at a cost of so many units; null: it cost nothing and tells nothing."""
+        self._under_way -= 1
+        self._guessed -= guess
         if cost is not None:
             self.spent += cost
-            self._mean = float(cost) if self._mean is None else self._mean + _MEMORY * (cost - self._mean)
+            self._learn(cost)
         self._settled.set()
+
+    def _likely(self, guess: int) -> int:
+        """Cost of all that is under way and of one more."""
+        if self._count == 0:
+            return self._guessed + guess
+        if self._under_way == 0:
+            return max(1, round(self._mean))
+        requests = self._under_way + 1
+        # The costs scatter about their mean, and the mean that is known about the true one.
+        scatter = requests + requests * requests * self._weight() / 2
+        return round(requests * self._mean + _DEVIATIONS * sqrt(scatter * self._variance))
+
+    def _weight(self) -> float:
+        return max(_MEMORY, 1 / self._count)
+
+    def _learn(self, cost: int) -> None:
+        self._count += 1
+        weight = self._weight()
+        step = cost - self._mean
+        self._mean += weight * step
+        self._variance = (1 - weight) * (self._variance + weight * step * step)

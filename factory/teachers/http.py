@@ -12,7 +12,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.core import Busy, PipelineError, Refused, Resources
-from factory.teachers.base import Completion, FinishReason, LiveTeacher, Request, Teacher, split_reasoning
+from factory.teachers.base import (
+    Completion,
+    FinishReason,
+    LiveTeacher,
+    Request,
+    Sampling,
+    Teacher,
+    split_reasoning,
+)
 from factory.teachers.pace import Pace, Pool, Rate
 
 __all__ = ["Http"]
@@ -139,7 +147,9 @@ class _Endpoint:
 
         sent_at = time.monotonic()
         try:
-            completion = self._completion(await client.chat.completions.create(**self._body(request)))
+            completion = self._completion(
+                await client.chat.completions.create(**self._body(request)), request.sampling
+            )
         except openai.APIStatusError as error:
             return self._refusal(error, pace, sent_at)
         except (openai.APIError, ValueError, TypeError, AttributeError, LookupError) as error:
@@ -188,11 +198,15 @@ class _Endpoint:
             body[teacher.token_limit] = how.max_tokens
         if how.stop:
             body["stop"] = list(how.stop)
+        if how.logprobs:
+            body["logprobs"] = True
+        if how.structure:
+            body |= _structured(how.structure, extra)
         if teacher.seeded and request.seed is not None:
             body["seed"] = request.seed
         return body
 
-    def _completion(self, answer: Any) -> Completion:
+    def _completion(self, answer: Any, asked: Sampling) -> Completion:
         choice, usage = answer.choices[0], answer.usage
         if choice.finish_reason not in ("stop", "length"):
             if choice.finish_reason is None:
@@ -216,6 +230,7 @@ class _Endpoint:
             prompt_tokens=int(usage.prompt_tokens),
             completion_tokens=spent,
             seeded=self._teacher.seeded,
+            logprobs=_logprobs(choice) if asked.logprobs else None,
         )
 
     def _error(self, detail: Mapping[str, Any]) -> Completion:
@@ -231,6 +246,22 @@ class _Endpoint:
     def _clean(self, message: str) -> str:
         # Some endpoints repeat the key that they refuse.
         return " ".join(message.replace(self._key, "***").split())[:500]
+
+
+def _structured(structure: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+    """The form of the answer: a JSON schema as the protocol has it, the rest as vLLM's server takes it."""
+    if "json_schema" in structure:
+        schema = {"name": "answer", "schema": structure["json_schema"], "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    extra["structured_outputs"] = dict(structure)
+    return {}
+
+
+def _logprobs(choice: Any) -> tuple[float, ...]:
+    """Raises ValueError when the endpoint gives none: a row without them is not what was asked for."""
+    if choice.logprobs is None or choice.logprobs.content is None:
+        raise ValueError("the answer has no logprobs; set `logprobs: false`, the endpoint does not give them")
+    return tuple(float(token.logprob) for token in choice.logprobs.content)
 
 
 def _key(variable: str | None) -> str:

@@ -29,6 +29,7 @@ from factory.teachers.segments import (
     LocalSegment,
     ObjectSegment,
     Segment,
+    completion_tokens,
     decode_line,
     encode_line,
     line_facts,
@@ -49,6 +50,7 @@ _STORED = (
     "completion_tokens",
     "seeded",
 )
+_OPTIONAL = ("logprobs",)
 
 
 def batch_group(problems: Iterable[str]) -> str:
@@ -74,8 +76,8 @@ class Journal:
         """File and offset of lines that were torn by a crash, or damaged since."""
         self.duplicates: set[Key] = set()
         """Completions that were drawn more than once; the first in file order counts."""
-        self.tokens = 0
-        """Prompt and completion tokens of all that other writers have journalled, doubles too."""
+        self.prompt_tokens = self.completion_tokens = 0
+        """Tokens of all that other writers have journalled, doubles too."""
         self._prepare(about)
         self.look_again()
 
@@ -107,7 +109,9 @@ class Journal:
         if facts is None or facts[:2] != (problem, sample_index):
             raise WorkspaceError(f"journal {path}: the line at byte {offset} changed while the run went on")
         record = decode_line(line)
-        return Completion(**{name: record[name] for name in _STORED}, paid=False)
+        known = {name: record[name] for name in _STORED}
+        logprobs = record.get("logprobs")
+        return Completion(**known, logprobs=None if logprobs is None else tuple(logprobs), paid=False)
 
     @contextmanager
     def notebook(self, group: str) -> Iterator[Notebook]:
@@ -176,7 +180,9 @@ class Journal:
             self.damaged.add(place[:2])
             return
         self.damaged.discard(place[:2])  # it was half written when it was seen first
-        self.tokens += facts[2]
+        made = completion_tokens(line)
+        self.prompt_tokens += facts[2] - made
+        self.completion_tokens += made
         self._enter(facts[:2], place)
 
     def _block(self, path: str, start: int) -> bytes:
@@ -229,6 +235,7 @@ class Notebook:
                 "tokens": (completion.prompt_tokens or 0) + (completion.completion_tokens or 0),
                 "finished": round(time.time(), 3),
                 **{name: known[name] for name in _STORED},
+                **{name: known[name] for name in _OPTIONAL if known[name] is not None},
             }
         )
         path, offset = self._segment.append(line)

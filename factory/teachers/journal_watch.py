@@ -1,16 +1,63 @@
-"""Counts the completions that come into a journal while it is written, without holding it open."""
+"""Counts the completions of a journal and of what comes into it, without holding it open."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
 
 from factory.core.paths import is_url
 
-__all__ = ["JournalWatch"]
+__all__ = ["JournalMeans", "JournalWatch", "journal_means"]
 
 _TOKENS = re.compile(rb'"completion_tokens":(\d+)')
+_SUM = re.compile(rb'"tokens":(\d+),"finished":([0-9.]+)')
+_PAUSE_S = 60.0
+"""Nothing finished for so long, in seconds: the teacher was not at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalMeans:
+    """What the completions of a journal cost."""
+
+    completions: int
+    prompt_tokens: float
+    """Mean of a completion."""
+    completion_tokens: float
+    """Mean of a completion."""
+    tokens_per_s: float | None
+    """Completion tokens a second while the teacher was at work; null: too few to tell."""
+
+
+def journal_means(url: str) -> JournalMeans | None:
+    """Means over all completions in the local folder `url`; null where there are none."""
+    count = tokens = made = 0
+    finished: list[float] = []
+    for path in _segments(url):
+        with open(path, "rb") as segment:
+            for line in segment:
+                cost, completion = _SUM.search(line), _TOKENS.search(line)
+                if cost is None or not line.endswith(b"\n"):
+                    continue
+                count += 1
+                tokens += int(cost[1])
+                made += int(completion[1]) if completion else 0
+                finished.append(float(cost[2]))
+    if count == 0:
+        return None
+    finished.sort()
+    gaps = [after - before for before, after in pairwise(finished)]
+    work_s = sum(gap for gap in gaps if gap < _PAUSE_S)
+    rate = made * (count - 1) / count / work_s if work_s > 0 else None
+    return JournalMeans(count, (tokens - made) / count, made / count, rate)
+
+
+def _segments(folder: str) -> list[str]:
+    if is_url(folder) or not os.path.isdir(folder):
+        return []
+    return [entry.path for entry in os.scandir(folder) if entry.name.endswith(".jsonl")]
 
 
 class JournalWatch:
@@ -19,12 +66,12 @@ class JournalWatch:
     def __init__(self, url: str) -> None:
         """Watches the local folder `url`, which need not exist yet; an object store is not watched."""
         self._folder = url
-        self._read_up_to = {path: os.path.getsize(path) for path in self._paths()}
+        self._read_up_to = {path: os.path.getsize(path) for path in _segments(url)}
         self._completions = self._tokens = 0
 
     def __call__(self) -> Mapping[str, int]:
         """Reads what is new."""
-        for path in self._paths():
+        for path in _segments(self._folder):
             with open(path, "rb") as segment:
                 segment.seek(self._read_up_to.get(path, 0))
                 block = segment.read()
@@ -33,8 +80,3 @@ class JournalWatch:
             self._completions += whole.count(b"\n")
             self._tokens += sum(int(found) for found in _TOKENS.findall(whole))
         return {"completions": self._completions, "completion_tokens": self._tokens}
-
-    def _paths(self) -> list[str]:
-        if is_url(self._folder) or not os.path.isdir(self._folder):
-            return []
-        return [entry.path for entry in os.scandir(self._folder) if entry.name.endswith(".jsonl")]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from factory.core import BudgetSpent, Busy, Resources
 from factory.teachers.base import Completion, LiveTeacher, Request, Teacher, TeacherDown
-from factory.teachers.budget import Budget
 from factory.teachers.journal import Journal, Notebook, batch_group
 from factory.teachers.loop import LoopThread
+from factory.teachers.purse import Purse
 
 __all__ = ["Drawn", "Sampler"]
 
@@ -25,25 +25,18 @@ class Drawn:
     completions: tuple[Completion, ...]
     spent: dict[str, int]
     """`completions_drawn`, `completions_reused`, `completions_unseeded`, `prompt_tokens`, `completion_tokens`
-    of what was drawn now; `completions_duplicated` where the journal holds a request twice."""
+    of what was drawn now, `micro_dollars` where there is a price; `completions_duplicated` where the journal
+    holds a request twice."""
 
 
 class Sampler:
     """One teacher for any number of threads at the same time, opened when it is first needed."""
 
-    def __init__(
-        self,
-        teacher: Teacher,
-        *,
-        resources: Resources,
-        journal: Journal,
-        token_budget: int | None = None,
-    ) -> None:
-        """`token_budget` caps prompt and completion tokens of the journal, what it holds already included."""
-        left = None if token_budget is None else max(0, token_budget - journal.tokens)
-        # Workers do not know of each other's spending: each has its share of what was left at the start.
-        share = None if left is None else left // (resources.workers or 1)
-        self._budget = Budget(cap=share)
+    def __init__(self, teacher: Teacher, *, resources: Resources, journal: Journal) -> None:
+        """The caps of `resources` hold for all that is in the journal."""
+        self._purse = Purse(
+            resources, prompt_tokens=journal.prompt_tokens, completion_tokens=journal.completion_tokens
+        )
         self._teacher = teacher
         self._resources = resources
         self._journal = journal
@@ -65,13 +58,14 @@ class Sampler:
         finally:
             self._loop.__exit__(*exc)
 
-    def draw(self, requests: Sequence[Request]) -> Drawn:
+    def draw(self, requests: Sequence[Request], *, group: str | None = None) -> Drawn:
         """Answer all requests of one batch; blocks the calling thread alone.
 
-        Raises what the teacher raises, after the requests under way have ended where a retry can use them;
-        all that was finished is in the journal by then.
+        `group` names the batch in the journal where its requests come in several calls. Raises what the
+        teacher raises, after the requests under way have ended where a retry can use them; all that was
+        finished is in the journal by then.
         """
-        group = batch_group(dict.fromkeys(r.problem for r in requests))
+        group = group or batch_group(dict.fromkeys(r.problem for r in requests))
         self._journal.look_again(group)
         answers: dict[Key, Completion] = {}
         missing: dict[Key, Request] = {}
@@ -112,20 +106,18 @@ class Sampler:
     async def _draw(self, request: Request, notebook: Notebook) -> Completion:
         live, slots = await self._opened()
         async with slots:
-            characters = sum(len(m["content"]) for m in request.messages)
-            likely = self._budget.likely(characters=characters, max_tokens=request.sampling.max_tokens)
-            await self._budget.set_aside(likely)
-            cost = None
+            likely = await self._purse.set_aside(request)
+            paid = None
             try:
                 completion = await live.complete(request)
                 if completion.paid and completion.error is None:
                     notebook.write(request.problem, request.sample_index, completion)
-                    cost = (completion.prompt_tokens or 0) + (completion.completion_tokens or 0)
+                    paid = completion
             except TeacherDown as error:
                 await self._drop(live)
                 raise Busy(str(error)) from error
             finally:
-                self._budget.settle(likely, cost=cost)
+                self._purse.settle(likely, paid)
         return completion
 
     async def _opened(self) -> tuple[LiveTeacher, asyncio.Semaphore]:
@@ -156,6 +148,9 @@ class Sampler:
             "prompt_tokens": sum(c.prompt_tokens or 0 for c in drawn),
             "completion_tokens": sum(c.completion_tokens or 0 for c in drawn),
         }
+        price = self._resources.price
+        if price is not None:
+            spent["micro_dollars"] = price.micro_dollars(spent["prompt_tokens"], spent["completion_tokens"])
         doubles = len(self._journal.duplicates & answers.keys())
         return spent | ({"completions_duplicated": doubles} if doubles else {})
 

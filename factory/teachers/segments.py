@@ -16,6 +16,7 @@ __all__ = [
     "LocalSegment",
     "ObjectSegment",
     "Segment",
+    "completion_tokens",
     "decode_line",
     "encode_line",
     "line_facts",
@@ -25,6 +26,7 @@ __all__ = [
 _HEAD = re.compile(rb'\{"sum":"([0-9a-f]{16})",')
 _KEY = re.compile(rb'"problem":"([0-9A-Za-z_-]+)","index":([0-9]+),"tokens":([0-9]+),')
 _HEAD_BYTES = 26
+_COMPLETION_TOKENS = re.compile(rb'"completion_tokens":([0-9]+)')
 
 
 def encode_line(record: dict[str, Any]) -> bytes:
@@ -45,6 +47,13 @@ def line_facts(line: bytes) -> tuple[str, int, int] | None:
         return key[1].decode(), int(key[2]), int(key[3])
     record = json.loads(line)
     return record["problem"], record["index"], record.get("tokens", 0)
+
+
+def completion_tokens(line: bytes) -> int:
+    """Completion tokens of a line, without parsing it; 0 where the teacher counted none."""
+    # Inside a text the quotes would have backslashes before them.
+    found = _COMPLETION_TOKENS.search(line)
+    return 0 if found is None else int(found[1])
 
 
 def decode_line(line: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The teacher in this process: vLLM's asynchronous engine. The only file that imports vllm."""
+"""The teacher in this process: vLLM's asynchronous engine, and what identifies it."""
 
 from __future__ import annotations
 
@@ -7,34 +7,26 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from factory.core import PipelineError, Resources, TeacherError
-from factory.core.paths import resolve_path
+from factory.core import PipelineError, Resources
+from factory.core.paths import DataPath, resolve_path
 from factory.models import ModelFolder, resolve
-from factory.teachers.base import (
-    Completion,
-    LiveTeacher,
-    Request,
-    Teacher,
-    TeacherDown,
-    split_reasoning,
-    within,
-)
+from factory.teachers.base import LiveTeacher, Teacher
 from factory.teachers.guardian import guarded
+from factory.teachers.stored import content_digest
+from factory.teachers.vllm_engine import Engine
 
 __all__ = ["Vllm"]
 
 _IDENTITY_ARGUMENTS = frozenset(
     {"model", "tokenizer", "revision", "tokenizer_revision", "dtype", "quantization", "max_model_len", "seed"}
 )
-_WAITING_PER_SLOT = 2
-"""Requests held per sequence that the engine runs: the second waits inside, so no place is ever empty."""
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""Ranks that vLLM allows as `max_lora_rank`."""
 
 _SHUTDOWN_S = 20.0
 """Time for the engine to end by itself, in seconds, before it is killed."""
@@ -64,6 +56,8 @@ class Vllm(Teacher):
     """How thinking is told from the answer: `tags`, `none`, or the name of a vLLM reasoning parser."""
     reasoning_tags: tuple[str, str] = ("<think>", "</think>")
     """Opening and closing tag for `tags`."""
+    lora: DataPath | None = None
+    """Folder of a LoRA adapter in PEFT form that is laid over the model; null: none."""
 
     @field_validator("model")
     @classmethod
@@ -80,8 +74,9 @@ class Vllm(Teacher):
 
     def identity(self) -> dict[str, Any]:
         """The fields, with the digest of weights, tokenizer and chat template in place of where they lie."""
-        fields = self.model_dump(mode="json", exclude={"model", "revision", "label"})
-        return {**fields, "model": self._folder().digest}
+        fields = self.model_dump(mode="json", exclude={"model", "revision", "label", "lora"})
+        adapter = {} if self.lora is None else {"lora": content_digest(_adapter_files(self.lora))}
+        return {**fields, "model": self._folder().digest, **adapter}
 
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
@@ -93,7 +88,7 @@ class Vllm(Teacher):
 
             engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
         try:
-            live = _Engine(self, engine, timeout_s=resources.timeout_s)
+            live = Engine(self, engine, timeout_s=resources.timeout_s)
             yield live
         finally:
             engine.shutdown(timeout=_SHUTDOWN_S)
@@ -120,6 +115,8 @@ class Vllm(Teacher):
         }
         if current_platform.is_cpu():
             arguments["enforce_eager"] = True
+        if self.lora is not None:
+            arguments |= {"enable_lora": True, "max_lora_rank": _rank(self.lora)}
         try:
             return AsyncEngineArgs(**arguments | resources.engine_args)
         except TypeError as error:
@@ -133,137 +130,27 @@ class Vllm(Teacher):
         return str(config.get("dtype") or config.get("torch_dtype") or "auto")
 
 
-class _Engine:
-    """A loaded model."""
-
-    def __init__(self, teacher: Vllm, engine: Any, *, timeout_s: float | None) -> None:
-        from vllm.platforms import current_platform
-
-        self._teacher = teacher
-        self._engine = engine
-        self._tokenizer = engine.get_tokenizer()
-        self._context = int(engine.model_config.max_model_len)
-        self._number = 0
-        self._timeout_s = timeout_s
-        self._parser = self._reasoning_parser()
-        self._prompt = lru_cache(maxsize=256)(self._render)
-        # A generator of its own crashes the processor's sampler.
-        self._can_seed = not current_platform.is_cpu()
-        self.slots = _WAITING_PER_SLOT * int(engine.vllm_config.scheduler_config.max_num_seqs)
-        if teacher.chat_template is None and not getattr(self._tokenizer, "chat_template", None):
-            raise PipelineError(
-                f"model '{teacher.name}' has no chat template; set `chat_template` of the teacher"
-            )
-
-    async def complete(self, request: Request) -> Completion:
-        """One completion; a prompt that the template or the context refuses is an error completion."""
-        from vllm.exceptions import VLLMClientError
-        from vllm.v1.engine.exceptions import EngineDeadError
-
-        try:
-            tokens, opened = self._prompt(tuple((m["role"], m["content"]) for m in request.messages))
-        except Exception as error:  # a template is a program that came with the model: it may raise anything
-            return self._refused({"message": f"the chat template refuses the prompt: {error}"[:500]})
-        if len(tokens) >= self._context:
-            return self._refused(
-                {"message": "prompt over the context", "prompt_tokens": len(tokens), "context": self._context}
-            )
-        self._number += 1
-        try:
-            work = self._generate(tokens, request, f"{self._number}")
-            output = await within(self._timeout_s, work, who=self._teacher.name)
-        except EngineDeadError as error:
-            raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
-        except VLLMClientError as error:
-            return self._refused({"message": str(error)[:500], "prompt_tokens": len(tokens)})
-        completion = self._completion(output, prompt_tokens=len(tokens), opened=opened)
-        return replace(completion, seeded=self._can_seed and request.seed is not None)
-
-    async def _generate(self, tokens: tuple[int, ...], request: Request, number: str) -> Any:
-        from vllm import SamplingParams, TokensPrompt
-        from vllm.sampling_params import RequestOutputKind
-
-        how = request.sampling
-        params = SamplingParams(
-            temperature=how.temperature,
-            top_p=how.top_p,
-            top_k=how.top_k,
-            min_p=how.min_p,
-            max_tokens=how.max_tokens or self._context - len(tokens),
-            stop=list(how.stop),
-            seed=request.seed if self._can_seed else None,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-        )
-        (prompt,) = self._engine.renderer.render_cmpl([TokensPrompt(prompt_token_ids=list(tokens))])
-        last = None
-        async for output in self._engine.generate(prompt, params, number):
-            last = output
-        return last
-
-    def _completion(self, output: Any, *, prompt_tokens: int, opened: bool) -> Completion:
-        made = output.outputs[0]
-        if made.finish_reason not in ("stop", "length"):
-            raise TeacherError(f"vLLM ended a request with the unknown finish reason '{made.finish_reason}'")
-        reasoning, content = self._parser(made.text, opened)
-        return Completion(
-            teacher=self._teacher.name,
-            reasoning_content=reasoning,
-            content=content,
-            finish_reason=made.finish_reason,
-            prompt_tokens=prompt_tokens,
-            completion_tokens=len(made.token_ids),
-        )
-
-    def _refused(self, detail: Mapping[str, Any]) -> Completion:
-        return Completion(
-            teacher=self._teacher.name,
-            content="",
-            finish_reason="error",
-            paid=False,
-            error="teacher_error",
-            detail=detail,
-        )
-
-    def _render(self, turns: tuple[tuple[str, str], ...]) -> tuple[tuple[int, ...], bool]:
-        text = self._tokenizer.apply_chat_template(
-            [{"role": role, "content": content} for role, content in turns],
-            tokenize=False,
-            add_generation_prompt=True,
-            chat_template=self._teacher.chat_template,
-            **self._teacher.chat_template_kwargs,
-        )
-        # The template has put the special tokens into the text already.
-        tokens = self._tokenizer.encode(text, add_special_tokens=False)
-        return tuple(tokens), text.rstrip().endswith(self._teacher.reasoning_tags[0])
-
-    def _reasoning_parser(self) -> Any:
-        if self._teacher.reasoning == "none":
-            return lambda text, opened: (None, text)
-        if self._teacher.reasoning == "tags":
-            tags = self._teacher.reasoning_tags
-            return lambda text, opened: split_reasoning(text, tags=tags, opened=opened)
-        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
-        from vllm.reasoning import ReasoningParserManager
-
-        try:
-            parser = ReasoningParserManager.get_reasoning_parser(self._teacher.reasoning)(self._tokenizer)
-        except (KeyError, RuntimeError) as error:
-            raise PipelineError(f"reasoning: vLLM's parser '{self._teacher.reasoning}': {error}") from error
-        asked = ChatCompletionRequest(messages=[{"role": "user", "content": ""}])
-
-        def parse(text: str, opened: bool) -> tuple[str | None, str]:
-            reasoning, content = parser.extract_reasoning(text, asked)
-            return reasoning, content or ""
-
-        return parse
-
-
 def _refuse_identity(engine_args: Mapping[str, Any]) -> None:
     fixed = sorted(_IDENTITY_ARGUMENTS & engine_args.keys())
     if fixed:
         raise PipelineError(
             f"engine_args must not hold {fixed}: they can change the text; set fields of the teacher"
         )
+
+
+def _adapter_files(folder: str) -> list[str]:
+    """Raises PipelineError when the folder holds no adapter."""
+    files = [os.path.join(folder, name) for name in ("adapter_config.json", "adapter_model.safetensors")]
+    for file in files:
+        if not os.path.isfile(file):
+            raise PipelineError(f"lora: {file} is not there; wanted a folder as PEFT saves it")
+    return files
+
+
+def _rank(folder: str) -> int:
+    """The smallest rank that vLLM makes room for and that the adapter fits into."""
+    wanted = json.loads(Path(_adapter_files(folder)[0]).read_text(encoding="utf-8"))["r"]
+    return next((rank for rank in _RANKS if rank >= wanted), _RANKS[-1])
 
 
 def _variables(folder: ModelFolder) -> dict[str, str]:

@@ -205,7 +205,7 @@ def test_the_system_text_replaces_the_prompts_own(tmp_path: Path) -> None:
     batch = problems(1).set_column(
         5, PROBLEM_SCHEMA.field("prompt"), pa.array([prompt], PROBLEM_SCHEMA.field("prompt").type)
     )
-    requests = stage(tmp_path, system="New.")._requests(batch)
+    requests = stage(tmp_path, system="New.")._requests(batch, [(0, 0)])
     assert [dict(m) for m in requests[0].messages] == [
         {"role": "system", "content": "New."},
         {"role": "user", "content": "Hi"},

@@ -12,6 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Plan = Callable[[int, dict[str, Any]], str]
+Words = Callable[[int, dict[str, Any]], tuple[str, int]]
+
+
+def _echo(number: int, body: dict[str, Any]) -> tuple[str, int]:
+    return f"<think>hm</think>\n\nanswer to {body['messages'][-1]['content']}", 5
 
 
 @dataclass
@@ -20,6 +25,8 @@ class Faulty:
 
     plan: Plan
     """From the number of the request (0-based) and its body to one of the treatments below."""
+    words: Words = _echo
+    """From the same to the text of an answer and its tokens."""
     answer_s: float = 0.0
     capacity: int | None = None
     """Requests at once above which it says 429."""
@@ -69,12 +76,12 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
                 treatment = "429" if full else state.plan(number, body)
                 state.treatments.append(treatment)
             try:
-                self._treat(treatment, body)
+                self._treat(treatment, number, body)
             finally:
                 with state.lock:
                     state.at_once -= 1
 
-        def _treat(self, treatment: str, body: dict[str, Any]) -> None:
+        def _treat(self, treatment: str, number: int, body: dict[str, Any]) -> None:
             if treatment == "hang":
                 state.stop.wait(30)
                 self.close_connection = True
@@ -89,7 +96,7 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
                 self._send(200, b'{"choices": []}')
             elif treatment == "ok":
                 time.sleep(state.answer_s)
-                self._send(200, json.dumps(_answer(body)).encode())
+                self._send(200, json.dumps(_answer(body, *state.words(number, body))).encode())
                 with state.lock:
                     state.answered.append(body["messages"][-1]["content"])
             else:
@@ -110,19 +117,12 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _answer(body: dict[str, Any]) -> dict[str, Any]:
-    asked = body["messages"][-1]["content"]
+def _answer(body: dict[str, Any], text: str, tokens: int) -> dict[str, Any]:
     return {
         "id": "x",
         "object": "chat.completion",
         "created": 1,
         "model": body["model"],
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "stop",
-                "message": {"role": "assistant", "content": f"<think>hm</think>\n\nanswer to {asked}"},
-            }
-        ],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12},
+        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens},
     }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,9 @@ from factory.core import PROBLEM_SCHEMA, Busy, Resources, problem_id
 from factory.stages.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, TeacherDown
 from factory.teachers.base import within
+
+_RIGHT = re.compile(r"RIGHT (\[.*?\])")
+"""A problem that names the samples which answer 2; the others answer 3."""
 
 
 class Scripted(Teacher):
@@ -72,11 +77,17 @@ class _Live:
         await within(self.timeout_s, thinking, who="scripted")
         with open(self.teacher.notes, "a") as notes:
             notes.write(f"{request.problem} {request.sample_index}\n")
-        text = f"{last[:20]} -> {request.sample_index} seed {request.seed} {len(request.messages)} turns"
+        ended = "length" if request.sample_index == 3 or last == "ECHO CUT" else "stop"
+        if last.startswith("ECHO "):
+            text = last.removeprefix("ECHO ")
+        elif found := _RIGHT.match(last):
+            text = f"The answer is {2 if request.sample_index in json.loads(found[1]) else 3}."
+        else:
+            text = f"{last[:20]} -> {request.sample_index} seed {request.seed} {len(request.messages)} turns"
         return Completion(
             teacher="scripted",
             content=text,
-            finish_reason="length" if request.sample_index == 3 else "stop",
+            finish_reason=ended,
             reasoning_content="hm" if request.sample_index % 2 else None,
             prompt_tokens=len(last),
             completion_tokens=10,

@@ -1,0 +1,171 @@
+"""A model that vLLM holds in this process: prompts by its template, requests, what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from factory.core import PipelineError, TeacherError
+from factory.teachers.base import Completion, Request, TeacherDown, split_reasoning, within
+
+if TYPE_CHECKING:
+    from factory.teachers.vllm import Vllm
+
+__all__ = ["Engine"]
+
+_WAITING_PER_SLOT = 2
+"""Requests held per sequence that the engine runs: the second waits inside, so no place is ever empty."""
+
+
+class Engine:
+    """A loaded model: one request in, one completion out."""
+
+    def __init__(self, teacher: Vllm, engine: Any, *, timeout_s: float | None) -> None:
+        """`engine` is an `AsyncLLM` that was loaded for the teacher; `timeout_s` holds for one request."""
+        from vllm.platforms import current_platform
+
+        self._teacher = teacher
+        self._engine = engine
+        self._tokenizer = engine.get_tokenizer()
+        self._context = int(engine.model_config.max_model_len)
+        self._lora = _adapter(teacher)
+        self._number = 0
+        self._timeout_s = timeout_s
+        self._parser = self._reasoning_parser()
+        self._prompt = lru_cache(maxsize=256)(self._render)
+        # A generator of its own crashes the processor's sampler.
+        self._can_seed = not current_platform.is_cpu()
+        self.slots = _WAITING_PER_SLOT * int(engine.vllm_config.scheduler_config.max_num_seqs)
+        if teacher.chat_template is None and not getattr(self._tokenizer, "chat_template", None):
+            raise PipelineError(
+                f"model '{teacher.name}' has no chat template; set `chat_template` of the teacher"
+            )
+
+    async def complete(self, request: Request) -> Completion:
+        """One completion; a prompt that the template or the context refuses is an error completion."""
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            tokens, opened = self._prompt(tuple((m["role"], m["content"]) for m in request.messages))
+        except Exception as error:  # a template is a program that came with the model: it may raise anything
+            return self._refused({"message": f"the chat template refuses the prompt: {error}"[:500]})
+        if len(tokens) >= self._context:
+            return self._refused(
+                {"message": "prompt over the context", "prompt_tokens": len(tokens), "context": self._context}
+            )
+        self._number += 1
+        try:
+            work = self._generate(tokens, request, f"{self._number}")
+            output = await within(self._timeout_s, work, who=self._teacher.name)
+        except EngineDeadError as error:
+            raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
+        except VLLMClientError as error:
+            return self._refused({"message": str(error)[:500], "prompt_tokens": len(tokens)})
+        completion = self._completion(output, prompt_tokens=len(tokens), opened=opened)
+        return replace(completion, seeded=self._can_seed and request.seed is not None)
+
+    async def _generate(self, tokens: tuple[int, ...], request: Request, number: str) -> Any:
+        from vllm import SamplingParams, TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+
+        how = request.sampling
+        params = SamplingParams(
+            temperature=how.temperature,
+            top_p=how.top_p,
+            top_k=how.top_k,
+            min_p=how.min_p,
+            max_tokens=how.max_tokens or self._context - len(tokens),
+            stop=list(how.stop),
+            seed=request.seed if self._can_seed else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            # Zero alternatives: the chosen token's own.
+            logprobs=0 if how.logprobs else None,
+            structured_outputs=_structured(how.structure),
+        )
+        (prompt,) = self._engine.renderer.render_cmpl([TokensPrompt(prompt_token_ids=list(tokens))])
+        last = None
+        async for output in self._engine.generate(prompt, params, number, lora_request=self._lora):
+            last = output
+        return last
+
+    def _completion(self, output: Any, *, prompt_tokens: int, opened: bool) -> Completion:
+        made = output.outputs[0]
+        if made.finish_reason not in ("stop", "length"):
+            raise TeacherError(f"vLLM ended a request with the unknown finish reason '{made.finish_reason}'")
+        reasoning, content = self._parser(made.text, opened)
+        return Completion(
+            teacher=self._teacher.name,
+            reasoning_content=reasoning,
+            content=content,
+            finish_reason=made.finish_reason,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(made.token_ids),
+            logprobs=None if made.logprobs is None else _chosen(made.token_ids, made.logprobs),
+        )
+
+    def _refused(self, detail: Mapping[str, Any]) -> Completion:
+        return Completion(
+            teacher=self._teacher.name,
+            content="",
+            finish_reason="error",
+            paid=False,
+            error="teacher_error",
+            detail=detail,
+        )
+
+    def _render(self, turns: tuple[tuple[str, str], ...]) -> tuple[tuple[int, ...], bool]:
+        text = self._tokenizer.apply_chat_template(
+            [{"role": role, "content": content} for role, content in turns],
+            tokenize=False,
+            add_generation_prompt=True,
+            chat_template=self._teacher.chat_template,
+            **self._teacher.chat_template_kwargs,
+        )
+        # The template has put the special tokens into the text already.
+        tokens = self._tokenizer.encode(text, add_special_tokens=False)
+        return tuple(tokens), text.rstrip().endswith(self._teacher.reasoning_tags[0])
+
+    def _reasoning_parser(self) -> Any:
+        if self._teacher.reasoning == "none":
+            return lambda text, opened: (None, text)
+        if self._teacher.reasoning == "tags":
+            tags = self._teacher.reasoning_tags
+            return lambda text, opened: split_reasoning(text, tags=tags, opened=opened)
+        from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
+        from vllm.reasoning import ReasoningParserManager
+
+        try:
+            parser = ReasoningParserManager.get_reasoning_parser(self._teacher.reasoning)(self._tokenizer)
+        except (KeyError, RuntimeError) as error:
+            raise PipelineError(f"reasoning: vLLM's parser '{self._teacher.reasoning}': {error}") from error
+        asked = ChatCompletionRequest(messages=[{"role": "user", "content": ""}])
+
+        def parse(text: str, opened: bool) -> tuple[str | None, str]:
+            reasoning, content = parser.extract_reasoning(text, asked)
+            return reasoning, content or ""
+
+        return parse
+
+
+def _structured(structure: Mapping[str, Any] | None) -> Any:
+    if structure is None:
+        return None
+    from vllm.sampling_params import StructuredOutputsParams
+
+    [(form, value)] = structure.items()
+    return StructuredOutputsParams(**{"json" if form == "json_schema" else form: value})
+
+
+def _adapter(teacher: Vllm) -> Any:
+    if teacher.lora is None:
+        return None
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest("adapter", 1, teacher.lora)
+
+
+def _chosen(tokens: Sequence[int], logprobs: Sequence[Mapping[int, Any]]) -> tuple[float, ...]:
+    return tuple(float(at[token].logprob) for token, at in zip(tokens, logprobs, strict=True))
