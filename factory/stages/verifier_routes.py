@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, TypeAlias
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from factory.stages.majority_route import MajorityRoute
+from factory.stages.model_routes import JudgeRoute, RewardRoute
+from factory.stages.proofs import code_proof, math_proof
+from factory.stages.route import Proof, Route
+from factory.stages.rule_canaries import CODE_CANARIES, IFEVAL_CANARIES, MATH_CANARIES
 from verifiers import Case
+from verifiers.canaries import Canary
 from verifiers.code import Code
 from verifiers.format import Format
 from verifiers.ifeval import IFEval
@@ -19,38 +26,36 @@ __all__ = [
     "CodeRoute",
     "FormatRoute",
     "IFEvalRoute",
+    "JudgeRoute",
     "LengthRoute",
+    "MajorityRoute",
     "MathRoute",
     "RepetitionRoute",
+    "RewardRoute",
     "Route",
 ]
-
-
-class Route(BaseModel):
-    """What a pipeline adds to a verifier."""
-
-    wants: ClassVar[Literal["reference", "tests"] | None] = None
-    """What the verifier can say nothing without."""
-    domains: tuple[str, ...] | None = None
-    """Domains of the completions that this verifier judges; null: all."""
-
-    def takes(self, case: Case) -> bool:
-        """Whether the verifier is asked about a case at all."""
-        if self.wants is not None and getattr(case, self.wants) is None:
-            return False
-        return self.domains is None or case.domain in self.domains
 
 
 class MathRoute(Math, Route):
     """The math verifier."""
 
     wants = "reference"
+    canaries: ClassVar[Sequence[Canary]] = MATH_CANARIES
+
+    def proof(self, case: Case) -> Proof | None:
+        """The reference as an answer, and another value in its place."""
+        return math_proof(case)
 
 
 class CodeRoute(Code, Route):
     """The code verifier."""
 
     wants = "tests"
+    canaries: ClassVar[Sequence[Canary]] = CODE_CANARIES
+
+    def proof(self, case: Case) -> Proof | None:
+        """The reference as a program, where there is one, and a program that does nothing."""
+        return code_proof(case)
 
 
 class FormatRoute(Format, Route):
@@ -69,9 +74,18 @@ class IFEvalRoute(IFEval, Route):
     """The verifier of instructions whose following can be checked by rules."""
 
     wants = "tests"
+    canaries: ClassVar[Sequence[Canary]] = IFEVAL_CANARIES
 
 
 AnyRoute: TypeAlias = Annotated[
-    MathRoute | CodeRoute | FormatRoute | RepetitionRoute | LengthRoute | IFEvalRoute,
+    MathRoute
+    | CodeRoute
+    | FormatRoute
+    | RepetitionRoute
+    | LengthRoute
+    | IFEvalRoute
+    | RewardRoute
+    | JudgeRoute
+    | MajorityRoute,
     Field(discriminator="type"),
 ]

@@ -12,23 +12,28 @@ import pyarrow as pa
 from pydantic import Field
 
 from factory.core import VERDICT, Apply, Flow, Site, Stage, StageError, cut, prompt_text
+from factory.stages.planted import measured, plant
+from factory.stages.route import Opened
+from factory.stages.rulings import Rule, Ruling, combined
 from factory.stages.verifier_routes import AnyRoute
-from verifiers import Case, Judge, Verdict
+from verifiers import Case, Verdict
 
-__all__ = ["Verify", "combined"]
+__all__ = ["Rule", "Verify", "case_of", "combined"]
 
 _ENOUGH = 50
 """Completions judged before the share of unjudged ones can stop a run."""
 _READ = ("prompt", "reference", "tests", "domain", "reasoning_content", "content", "finish_reason")
-
-Rule = Literal["all", "any", "first"]
 
 
 class Verify(Stage):
     """Adds what each verifier says of a completion, and one verdict in all. Cuts nothing.
 
     A completion without text (its teacher failed) is an `error`; one that no verifier takes, for its domain
-    or for want of a reference or tests, has a null verdict. An error or a time-out never becomes a `fail`.
+    or for want of a reference or tests, has a null verdict. An error or a time-out never becomes a `fail`. A
+    judge may turn a fail into a pass, which its entry in `verdicts` says; it never takes a pass away.
+
+    In every run each worker also judges cases whose verdict is known: a verifier of rules that passes a wrong
+    one stops the run, and how often each verifier errs on them is in the step's manifest.
     """
 
     type: Literal["verify"] = "verify"
@@ -45,21 +50,29 @@ class Verify(Stage):
     """Largest share of error and timeout, in a shard and in all; above it the run stops."""
 
     def identity(self) -> dict[str, Any]:
-        """Fields, with the version of each verifier."""
-        plain = super().identity()
-        for fields, verifier in zip(plain["verifiers"], self.verifiers, strict=True):
-            fields["version"] = verifier.version
-        return plain
+        """Fields, with the version of each verifier and the content of its model."""
+        plain = self.model_dump(mode="json", exclude={"name", "verifiers"})
+        return plain | {"verifiers": [verifier.identity() for verifier in self.verifiers]}
+
+    def report(self, site: Site) -> dict[str, Any] | None:
+        """How often each verifier was wrong where the right verdict is known."""
+        found = measured(self.identity(), site=site)
+        return {"canaries": found} if found else None
 
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
         """Holds the verifiers open, and counts over all shards that this worker takes."""
-        seen, lock = Counter[str](), threading.Lock()
+        seen, lock, planted = Counter[str](), threading.Lock(), False
         with ExitStack() as stack:
-            judges = [stack.enter_context(v.open()) for v in self.verifiers]
+            opened = [stack.enter_context(v.opened(site)) for v in self.verifiers]
 
             def apply(batch: pa.Table) -> Flow:
-                flow, here = self._judged(batch, judges)
+                nonlocal planted
+                with lock:
+                    if not planted and batch.num_rows:
+                        self._plant(opened, site)
+                        planted = True
+                flow, here = self._judged(batch, opened)
                 with lock:
                     seen.update(here)
                     self._require_judged(here)
@@ -68,38 +81,48 @@ class Verify(Stage):
 
             yield apply
 
-    def _judged(self, batch: pa.Table, judges: Sequence[Judge]) -> tuple[Flow, Counter[str]]:
-        cases = [_case(row) for row in batch.select(list(_READ)).to_pylist()]
-        said: list[list[Verdict]] = [[] for _ in cases]
-        for verifier, judge in zip(self.verifiers, judges, strict=True):
-            asked = [
-                place
-                for place, case in enumerate(cases)
-                if case is not None and verifier.takes(case) and not self._settled(said[place])
-            ]
-            for place, verdict in zip(
-                asked, judge([c for c in map(cases.__getitem__, asked) if c]), strict=True
-            ):
-                said[place].append(verdict)
+    def _plant(self, opened: Sequence[Opened], site: Site) -> None:
+        plant(self.verifiers, opened, identity=self.identity(), site=site, step=self.step_name)
+
+    def _judged(self, batch: pa.Table, opened: Sequence[Opened]) -> tuple[Flow, Counter[str]]:
+        cases = [case_of(row) for row in batch.select(list(_READ)).to_pylist()]
+        rulings = [Ruling(self.rule) for _ in cases]
+        spent = Counter[str]()
+        for number, (verifier, one) in enumerate(zip(self.verifiers, opened, strict=True)):
+            asked = {p: c for p, c in enumerate(cases) if c is not None and self._asks(number, c, rulings[p])}
+            for place, verdict in zip(asked, one.judge(list(asked.values())) if asked else (), strict=True):
+                if verdict is not None:
+                    spent["rescued"] += rulings[place].add(verdict, turns=verifier.may_turn())
+            spent.update(one.take_spent())
         verdicts = [
-            "error" if case is None else combined(found, rule=self.rule)
-            for case, found in zip(cases, said, strict=True)
+            "error" if case is None else ruling.verdict for case, ruling in zip(cases, rulings, strict=True)
         ]
-        plain = [[{n: getattr(v, n) for n in Verdict.__slots__} for v in found] for found in said]
-        kept = batch.append_column(self.adds.field("verdicts"), pa.array(plain, pa.list_(VERDICT)))
-        kept = kept.append_column(self.adds.field("verdict"), pa.array(verdicts, pa.string()))
         here = Counter(
             v for v, case in zip(verdicts, cases, strict=True) if v is not None and case is not None
         )
-        spent = {f"verdict_{name}": count for name, count in Counter(v or "none" for v in verdicts).items()}
-        flow = cut(kept, pa.nulls(batch.num_rows, pa.string()))
-        return Flow(flow.kept, flow.rejected, spent=spent), here
+        spent.update(f"verdict_{verdict or 'none'}" for verdict in verdicts)
+        return self._flow(batch, rulings, verdicts, {k: n for k, n in spent.items() if n}), here
 
-    def _settled(self, said: Sequence[Verdict]) -> bool:
-        if not self.stop_early or not said:
+    def _asks(self, number: int, case: Case, ruling: Ruling) -> bool:
+        verifier = self.verifiers[number]
+        if not verifier.takes(case):
             return False
-        last = said[-1].verdict
-        return {"all": last == "fail", "any": last == "pass", "first": last in ("pass", "fail")}[self.rule]
+        later = frozenset[str]().union(*(v.may_turn() for v in self.verifiers[number + 1 :] if v.takes(case)))
+        spare = self.stop_early and not verifier.together
+        return ruling.wants(turns=verifier.may_turn(), later=later, spare=spare)
+
+    def _flow(
+        self,
+        batch: pa.Table,
+        rulings: Sequence[Ruling],
+        verdicts: Sequence[str | None],
+        spent: Mapping[str, int],
+    ) -> Flow:
+        plain = [[{n: getattr(v, n) for n in Verdict.__slots__} for v in ruling.said] for ruling in rulings]
+        kept = batch.append_column(self.adds.field("verdicts"), pa.array(plain, pa.list_(VERDICT)))
+        kept = kept.append_column(self.adds.field("verdict"), pa.array(verdicts, pa.string()))
+        flow = cut(kept, pa.nulls(batch.num_rows, pa.string()))
+        return Flow(flow.kept, flow.rejected, spent=spent)
 
     def _require_judged(self, seen: Counter[str]) -> None:
         total, unjudged = seen.total(), seen["error"] + seen["timeout"]
@@ -111,19 +134,8 @@ class Verify(Stage):
             )
 
 
-def combined(said: Sequence[Verdict], *, rule: Rule) -> str | None:
-    """One verdict out of several; null where nobody judged."""
-    verdicts = [v.verdict for v in said]
-    unknown = next((v for v in verdicts if v in ("error", "timeout")), None)
-    if not verdicts:
-        return None
-    if rule == "first":
-        return next((v for v in verdicts if v in ("pass", "fail")), unknown)
-    decisive, other = ("fail", "pass") if rule == "all" else ("pass", "fail")
-    return decisive if decisive in verdicts else unknown or other
-
-
-def _case(row: Mapping[str, Any]) -> Case | None:
+def case_of(row: Mapping[str, Any]) -> Case | None:
+    """What verifiers see of a completion; null where its teacher gave none."""
     if row["content"] is None or row["finish_reason"] == "error":
         return None
     return Case(

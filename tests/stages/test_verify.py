@@ -11,7 +11,7 @@ from factory.core import StageError
 from factory.stages.verifier_routes import MathRoute, Route
 from factory.stages.verify import Verify, combined
 from tests.stages.tables import completions, site
-from verifiers import Case, Judge, Verdict, Verifier
+from verifiers import Case, Judge, Verdict
 
 
 def said(*outcomes: Any) -> list[Verdict]:
@@ -33,7 +33,7 @@ def test_an_error_or_a_timeout_is_never_a_fail(outcomes: Any, all_: str, any_: s
     assert [combined(said(*outcomes), rule=r) for r in ("all", "any", "first")] == [all_, any_, first]
 
 
-class Scripted(Verifier, Route):
+class Scripted(Route):
     """Judges by what the completion says, and notes what it was asked."""
 
     type: Literal["scripted"] = "scripted"

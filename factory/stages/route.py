@@ -1,0 +1,90 @@
+"""What a pipeline adds to a verifier: whom it judges, how it is opened at a site, how it is tested itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from factory.core import Site
+from verifiers import Case, Verdict, Verifier
+from verifiers.canaries import Canary
+
+__all__ = ["Asked", "Opened", "Proof", "Route"]
+
+Asked = Callable[[Sequence[Case]], Sequence[Verdict | None]]
+"""Judges a batch: one verdict per case, in order; null where it says nothing of a case."""
+
+
+class Opened:
+    """A verifier that is ready to judge; safe to use from several threads where its judge is."""
+
+    def __init__(self, judge: Asked, *, judge_canaries: Asked | None = None) -> None:
+        """`judge_canaries` judges the cases whose verdict is known, where that is done otherwise."""
+        self.judge = judge
+        self.judge_canaries = judge_canaries or judge
+        self._spent = Counter[str]()
+        self._lock = threading.Lock()
+
+    def spend(self, **counts: int) -> None:
+        """Notes what a judgement cost."""
+        with self._lock:
+            self._spent.update(counts)
+
+    def take_spent(self) -> Counter[str]:
+        """What the judgements have cost since this was last asked."""
+        with self._lock:
+            taken, self._spent = self._spent, Counter[str]()
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Two completions made from a problem's own reference."""
+
+    true: Case | None
+    """Must pass: it says what the reference says. Null where the problem has nothing to say it with."""
+    false: Case
+    """Must not pass: it says something else."""
+
+
+class Route(Verifier):
+    """A verifier as a pipeline names it."""
+
+    wants: ClassVar[Literal["reference", "tests"] | None] = None
+    """What the verifier can say nothing without."""
+    by_rules: ClassVar[bool] = True
+    """Whether rules decide and not a model: then one wrong thing passed stops the run."""
+    together: ClassVar[bool] = False
+    """Whether the completions of a problem are judged by each other, so that none may be spared."""
+    canaries: ClassVar[Sequence[Canary]] = ()
+    """Cases whose verdict is known, judged in every run to measure the verifier."""
+    domains: tuple[str, ...] | None = None
+    """Domains of the completions that this verifier judges; null: all."""
+
+    def takes(self, case: Case) -> bool:
+        """Whether the verifier is asked about a case at all."""
+        if self.wants is not None and getattr(case, self.wants) is None:
+            return False
+        return self.domains is None or case.domain in self.domains
+
+    def may_turn(self) -> frozenset[str]:
+        """Verifiers whose fail, error or timeout a pass of this one takes the place of."""
+        return frozenset()
+
+    def proof(self, case: Case) -> Proof | None:
+        """What the verifier must say of the problem's own reference; null where it has none to go by."""
+        return None
+
+    def identity(self) -> dict[str, Any]:
+        """All that can change a verdict, as JSON values: fields, version, digests in place of paths."""
+        return self.model_dump(mode="json") | {"version": self.version}
+
+    @contextmanager
+    def opened(self, site: Site) -> Iterator[Opened]:
+        """Holds the verifier open."""
+        with self.open() as judge:
+            yield Opened(judge)

@@ -1,0 +1,197 @@
+"""Reward models in this process: the heads of a classifier, by vLLM's pooling runner or by transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+from factory.core import PipelineError, Resources
+from factory.models import ModelFolder, resolve
+from factory.teachers.guardian import guarded
+from verifiers.reward import Scorer
+
+__all__ = ["can_pool", "loaded_llm", "opened_scorer", "own_dtype", "pooled_scorer"]
+
+Runner = Literal["auto", "vllm", "transformers"]
+
+_CLASSIFIER = "ForSequenceClassification"
+_BASES = ("ForCausalLM", "Model", "ForConditionalGeneration")
+"""What vLLM makes a classifier of where it has none of the family."""
+_SHUTDOWN_S = 20.0
+"""Time for the engine to end by itself, in seconds, before it is killed."""
+_ENVIRONMENT = {
+    # Gibibytes for the attention cache on a processor; of no meaning on a GPU.
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    # A forked engine would hold the guardian's pipe open, and not outlive a loaded GPU context.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    # A process title written over the environment would hide the guardian's mark.
+    "SPT_NOENV": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def opened_scorer(
+    model: str, *, revision: str | None = None, runner: Runner = "auto", resources: Resources
+) -> AbstractContextManager[Scorer]:
+    """Loads a reward model and gives the raw scores of (prompt, answer) by head; no activation is applied.
+
+    Heads have the names of the model's labels; a single head is called `score`. A conversation that does not
+    fit into the model's context has no scores. `runner` "auto" is vLLM where it knows the architecture.
+
+    Raises:
+        PipelineError: there is no such model, it is no classification model, or it needs code of its own.
+    """
+    folder = resolve(model, revision=revision)
+    if runner == "vllm" or (runner == "auto" and can_pool(_config(folder, revision).architectures or ())):
+        return pooled_scorer(folder, revision=revision, resources=resources)
+    return _transformers_scorer(folder, revision)
+
+
+def can_pool(architectures: Sequence[str]) -> bool:
+    """Whether vLLM scores a model of this architecture, its own or made of the family's language model."""
+    from vllm.model_executor.models import ModelRegistry
+
+    known = ModelRegistry.get_supported_archs()
+    families = [a.removesuffix(_CLASSIFIER) for a in architectures if a.endswith(_CLASSIFIER)]
+    return any(f + suffix in known for f in families for suffix in (_CLASSIFIER, *_BASES))
+
+
+@contextmanager
+def pooled_scorer(
+    folder: ModelFolder, *, resources: Resources, revision: str | None = None
+) -> Iterator[Scorer]:
+    """Loads the model into vLLM's pooling runner: on a processor 20 s and more."""
+    config = _config(folder, revision)
+    # Converted by name: of some reward architectures vLLM would otherwise make an embedder.
+    with loaded_llm(
+        folder, resources=resources, revision=revision, runner="pooling", convert="classify",
+        dtype=own_dtype(config),
+    ) as llm:  # fmt: skip
+        yield lambda pairs: _scores(llm, config, pairs)
+
+
+def _scores(llm: Any, config: Any, pairs: Sequence[tuple[str, str]]) -> list[Mapping[str, float]]:
+    from vllm import PoolingParams, TokensPrompt
+
+    tokenizer = llm.get_tokenizer()
+    # The template has written the special tokens already.
+    tokens = [tokenizer.encode(_conversation(tokenizer, *pair), add_special_tokens=False) for pair in pairs]
+    fits = [place for place, ids in enumerate(tokens) if len(ids) <= llm.model_config.max_model_len]
+    heads: list[Mapping[str, float]] = [{} for _ in pairs]
+    if not fits:
+        return heads
+    outputs = llm.classify(
+        [TokensPrompt(prompt_token_ids=tokens[place]) for place in fits],
+        pooling_params=PoolingParams(use_activation=False),
+        use_tqdm=False,
+    )
+    for place, output in zip(fits, outputs, strict=True):
+        heads[place] = _named(config, output.outputs.probs)
+    return heads
+
+
+def _conversation(tokenizer: Any, prompt: str, answer: str) -> str:
+    """The model's own template, or plain text where it has none: the same text that transformers scores."""
+    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+    if tokenizer.chat_template:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False))
+    return f"{tokenizer.bos_token or ''}{prompt}\n\n{answer}{tokenizer.eos_token or ''}"
+
+
+def _named(config: Any, scores: Sequence[float]) -> dict[str, float]:
+    if len(scores) == 1:
+        return {"score": scores[0]}
+    return {str(config.id2label[n]).replace(" ", "_"): score for n, score in enumerate(scores)}
+
+
+@contextmanager
+def _transformers_scorer(folder: ModelFolder, revision: str | None) -> Iterator[Scorer]:
+    from verifiers.reward_transformers import opened_folder
+
+    path = str(folder.path) if folder.path is not None else _fetched(folder.name, revision)
+    with opened_folder(path) as scorer:
+        yield scorer
+
+
+def _fetched(name: str, revision: str | None) -> str:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return str(snapshot_download(name, revision=revision))
+    except Exception as error:
+        # The hub's client raises errors of many kinds for a hub that is away and for a name that is wrong.
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(
+            f"reward model '{name}' cannot be fetched ({type(error).__name__}: {reason}); check the name and "
+            "the network, or name a local folder"
+        ) from error
+
+
+def _config(folder: ModelFolder, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder.source, revision=revision, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PipelineError(
+            f"reward model '{folder.name}': its configuration cannot be read ({reason}); code that comes "
+            "with a model is never run, wanted a model that transformers knows"
+        ) from error
+
+
+def own_dtype(config: Any) -> str:
+    """The number type a model is stored in: vLLM's own `auto` makes another of float32 on some machines."""
+    stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
+    return "auto" if stored is None else str(stored).removeprefix("torch.")
+
+
+@contextmanager
+def loaded_llm(
+    folder: ModelFolder, *, resources: Resources, revision: str | None = None, **arguments: Any
+) -> Iterator[Any]:
+    """vLLM's batch interface over a model; its processes never outlive this one.
+
+    Raises PipelineError when `engine_args` of the step hold what is an argument here, or what vLLM refuses.
+    """
+    taken = sorted(arguments.keys() & resources.engine_args.keys())
+    if taken:
+        raise PipelineError(f"engine_args must not hold {taken}: they can change what the model says")
+    offline = {"HF_HUB_OFFLINE": "1"} if folder.path is not None else {}
+    with guarded(), _environment({**_ENVIRONMENT, **offline}):
+        from vllm import LLM
+        from vllm.platforms import current_platform
+
+        given = {**arguments, **resources.engine_args}
+        if current_platform.is_cpu():
+            given.setdefault("enforce_eager", True)
+        try:
+            llm = LLM(
+                model=folder.source,
+                revision=revision if folder.path is None else None,
+                tensor_parallel_size=resources.tensor_parallel_size,
+                **given,
+            )
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise PipelineError(f"model '{folder.name}': vLLM does not load it ({reason})") from error
+    try:
+        yield llm
+    finally:
+        llm.llm_engine.engine_core.shutdown(timeout=_SHUTDOWN_S)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets what the user has not set, for as long as the context lasts."""
+    missing = {name: value for name, value in variables.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
