@@ -62,7 +62,7 @@ class Slot:
         interpreter = self.place.interpreter.executable
         try:
             self._process = subprocess.Popen(
-                [interpreter, "-I", "-S", "-B", str(_BOOT), str(theirs.fileno())],
+                [interpreter, "-I", "-S", str(_BOOT), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,

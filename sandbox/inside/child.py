@@ -78,6 +78,8 @@ class Confinement:
     def moves(self, fds: list[int], *, closing_from: int | None = None) -> list[kernel.Step]:
         """The calls that make `fds`, all of them above 8, the descriptors 0, 1, 2 ... and close all
         others."""
+        if any(fd < len(fds) for fd in fds):
+            raise OSError(f"a descriptor to be moved stands among its targets: {fds}")
         close_on_exec = [0 if place < 3 else os.O_CLOEXEC for place in range(len(fds))]
         steps = [kernel.step("dup3", _DUP3, fd, place, close_on_exec[place]) for place, fd in enumerate(fds)]
         return [*steps, kernel.step("close_range", _CLOSE_RANGE, closing_from or len(fds), 0xFFFFFFFF, 0)]

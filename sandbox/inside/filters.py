@@ -9,31 +9,41 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 import struct
 from collections.abc import Sequence
 
 from sandbox.inside.kernel import KernelError, step, take
 
-__all__ = ["SOLUTION", "SUPERVISOR", "Installer", "Program", "compiler_filter", "solution_filter"]
+__all__ = [
+    "BASIC",
+    "MORE_FOR_COMPILER",
+    "MORE_FOR_SUPERVISOR",
+    "NO_CALL",
+    "SOLUTION",
+    "SUPERVISOR",
+    "Installer",
+    "Program",
+    "compiler_filter",
+    "solution_filter",
+]
 
-_NO_CALL = (*range(174, 175), 177, 178, *range(180, 186), 214, 215, 236, *range(335, 424))
+NO_CALL = (*range(174, 175), 177, 178, *range(180, 186), 214, 215, 236, *range(335, 424))
 """Numbers that no kernel gives a meaning on this machine: it answers ENOSYS to them by itself."""
 
 _AUDIT_ARCH_X86_64 = 0xC000003E
 _X32_BIT = 0x40000000
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_LOAD, _AND, _RETURN, _JEQ, _JGT, _JGE = 0x20, 0x54, 0x06, 0x15, 0x25, 0x35
+_LOAD, _AND, _RETURN, _JEQ, _JGE = 0x20, 0x54, 0x06, 0x15, 0x35
 _NUMBER, _ARCH = 0, 4
 
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW_ANY = 0x7E020080
 _OWN_PID = -1
 _SECCOMP = 317
-_MACHINE = platform.machine()
+_MACHINE = os.uname().machine
 
 # Names are those of the x86-64 table.
-_BASIC = """
+BASIC = """
 read=0 write=1 open=2 close=3 stat=4 fstat=5 lstat=6 poll=7 lseek=8 mmap=9 mprotect=10 munmap=11 brk=12
 rt_sigaction=13 rt_sigprocmask=14 rt_sigreturn=15 pread64=17 pwrite64=18 readv=19 writev=20 access=21
 pipe=22 select=23 sched_yield=24 mremap=25 msync=26 mincore=27 madvise=28 dup=32 dup2=33 pause=34
@@ -58,10 +68,10 @@ renameat2=316 getrandom=318 membarrier=324 copy_file_range=326 preadv2=327 pwrit
 pkey_alloc=330 pkey_free=331 statx=332 rseq=334 close_range=436 openat2=437 faccessat2=439 epoll_pwait2=441
 futex_waitv=449
 """
-_MORE_FOR_COMPILER = (
+MORE_FOR_COMPILER = (
     "fork=57 vfork=58 execve=59 execveat=322 chmod=90 fchmod=91 fchmodat=268 kill=62 tgkill=234"
 )
-_MORE_FOR_SUPERVISOR = """
+MORE_FOR_SUPERVISOR = """
 fork=57 vfork=58 execve=59 execveat=322 chmod=90 fchmod=91 fchmodat=268 kill=62 tgkill=234 prctl=157
 prlimit64=302 seccomp=317 memfd_create=319 pidfd_send_signal=424 pidfd_open=434 landlock_create_ruleset=444
 landlock_add_rule=445 landlock_restrict_self=446 fcntl=72 ioctl=16 socketpair=53
@@ -97,14 +107,33 @@ def _argument(index: int) -> int:
 
 
 def _tree(ranges: list[list[int]]) -> list[bytes]:
-    """A search tree over ranges of allowed numbers: the kernel walks it for every number there is when a
-    filter is put on, which a list would make the dearest part of starting a test."""
-    if len(ranges) == 1:
-        low, high = ranges[0]
-        return [_ins(_JGE, low, jf=2), _ins(_JGT, high, jt=1), _RET_ALLOW, _refuse(errno.EPERM)]
-    middle = len(ranges) // 2
-    left, right = _tree(ranges[:middle]), _tree(ranges[middle:])
-    return [_ins(_JGE, ranges[middle][0], jt=len(left)), *left, *right]
+    """A search tree over ranges of allowed numbers, whose leaves are two instructions shared by all.
+
+    The kernel translates every instruction, and walks the filter for every number there is, each time that it
+    is put on: as a list of ranges it would be the dearest part of starting a test.
+    """
+    bounds = [bound for low, high in ranges for bound in (low, high + 1)]
+    # A node is [bound, place of the node for numbers below, and for the others]; -1 refuses and -2 allows.
+    nodes: list[list[int]] = []
+
+    def build(first: int, last: int) -> int:
+        """The tree over bounds[first:last]; with none left, the answer for numbers between two bounds."""
+        if first == last:
+            return -2 if first % 2 else -1
+        middle = (first + last) // 2
+        place = len(nodes)
+        nodes.append([bounds[middle], 0, 0])
+        nodes[place][1] = build(first, middle)
+        nodes[place][2] = build(middle + 1, last)
+        return place
+
+    build(0, len(bounds))
+    ends = {-1: len(nodes), -2: len(nodes) + 1}
+    code = []
+    for place, (bound, below, others) in enumerate(nodes):
+        left, right = (ends.get(target, target) - place - 1 for target in (below, others))
+        code.append(_ins(_JGE, bound, jt=right, jf=left))
+    return [*code, _refuse(errno.EPERM), _RET_ALLOW]
 
 
 class Program:
@@ -113,7 +142,7 @@ class Program:
     def __init__(self) -> None:
         self._code = bytearray()
         self._pids: list[int] = []
-        self._answered: set[int] = set()
+        self.answered: set[int] = set()
         self._add(_ins(_LOAD, _ARCH), _ins(_JEQ, _AUDIT_ARCH_X86_64, jt=1), _refuse(errno.ENOSYS))
         self._add(_ins(_LOAD, _NUMBER), _ins(_JGE, _X32_BIT, jf=1), _refuse(errno.ENOSYS))
 
@@ -123,7 +152,7 @@ class Program:
 
     def refuse(self, number: int, *, errno_: int) -> None:
         """Answers one call with an error of its own."""
-        self._answered.add(number)
+        self.answered.add(number)
         self._add(_ins(_JEQ, number, jf=1), _refuse(errno_))
 
     def allow_if(
@@ -133,7 +162,7 @@ class Program:
 
         A mask of 0 means the whole word; the value `_OWN_PID` stands for the process's own id.
         """
-        self._answered.add(number)
+        self.answered.add(number)
         body: list[bytes] = []
         pids: list[int] = []
         for index, mask, values in tests:
@@ -157,7 +186,7 @@ class Program:
     def allow(self, numbers: Sequence[int]) -> None:
         """Allows the calls of a sorted list, and refuses all that was not named before it."""
         ranges: list[list[int]] = []
-        free = {*self._answered, *_NO_CALL}
+        free = {*self.answered, *NO_CALL}
         for number in numbers:
             if ranges and all(between in free for between in range(ranges[-1][1] + 1, number)):
                 ranges[-1][1] = number
@@ -200,7 +229,7 @@ def solution_filter(*, exec_fd: int | None = None) -> Program:
     program.allow_if(234, [(0, 0, (_OWN_PID,))], otherwise=errno.EPERM)
     if exec_fd is not None:
         program.allow_if(322, [(0, 0, (exec_fd,)), (4, 0, (0x1000,))], otherwise=errno.EPERM)
-    program.allow(_numbers(_BASIC))
+    program.allow(_numbers(BASIC))
     return program
 
 
@@ -208,14 +237,14 @@ def compiler_filter() -> Program:
     """For a compiler, which starts its own passes; what it reads is bounded by the file rules."""
     program = _start(may_fork=True)
     _narrow(program)
-    program.allow(sorted(_numbers(_BASIC) + _numbers(_MORE_FOR_COMPILER)))
+    program.allow(sorted(_numbers(BASIC) + _numbers(MORE_FOR_COMPILER)))
     return program
 
 
 def supervisor_filter() -> Program:
     """For the per-solution process, from before it reads the solution."""
     program = _start(may_fork=True)
-    program.allow(sorted(_numbers(_BASIC) + _numbers(_MORE_FOR_SUPERVISOR)))
+    program.allow(sorted(_numbers(BASIC) + _numbers(MORE_FOR_SUPERVISOR)))
     return program
 
 
@@ -231,6 +260,12 @@ class Installer:
         self._program = _SockFprog(len(code) // 8, ctypes.cast(self._code, ctypes.c_char_p))
         self._places = places
         self._step = [step("seccomp", _SECCOMP, 1, 0, ctypes.byref(self._program))]
+
+    def bytes_for(self, pid: int) -> bytes:
+        """The filter as the kernel reads it in the process `pid`."""
+        for place in self._places:
+            struct.pack_into("I", self._code, place, pid)
+        return self._code.raw
 
     def install(self) -> None:
         """Puts the filter on this process and all that it starts; needs no_new_privs.

@@ -13,13 +13,13 @@ import os
 import resource
 import select
 import signal
+import struct
 import sys
 import time
 import traceback
 import types
 import warnings
 from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
-from array import array
 from typing import Any, NoReturn
 
 from sandbox.inside import kernel, landlock, rootfs
@@ -35,7 +35,7 @@ __all__ = ["main"]
 
 # Modules that solutions often import, so that a test finds them already loaded.
 _PRELOAD = """
-bisect collections contextlib functools heapq io itertools json linecache math operator os random re string
+bisect collections contextlib functools heapq io itertools json linecache math operator os random re
 struct sys threading time traceback types typing warnings
 """
 _FIRST_FREE = 16
@@ -55,10 +55,9 @@ _JOBS: dict[str, Runner] = {
 def main(fd: int) -> NoReturn:
     """Settles in, tells the driver so, and serves until the driver's end closes."""
     # The module `socket` is not loaded: what a zygote holds is copied for every test.
-    sock = socket(AF_UNIX, SOCK_SEQPACKET, 0, fd)
+    sock = socket(AF_UNIX, SOCK_SEQPACKET, 0, _reserve_numbers(fd))
     config: dict[str, Any] = json.loads(_receive(sock)[0])
     try:
-        _reserve_numbers()
         # Loaded while the host's files are still in reach; a solution imports the same modules from what it
         # sees.
         _preload(config)
@@ -82,12 +81,18 @@ def main(fd: int) -> NoReturn:
     _serve(sock, home, root)
 
 
-def _reserve_numbers() -> None:
-    """Fills the descriptors that test processes get as their own: nothing that is kept may stand there."""
+def _reserve_numbers(connection: int) -> int:
+    """Fills the descriptors that test processes get as their own: nothing that is kept may stand there.
+
+    Returns the number that the connection to the driver has moved to.
+    """
     plug = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     while plug < _FIRST_FREE:
         plug = os.dup(plug)
+    moved = os.dup(connection)
+    os.dup2(plug, connection, inheritable=False)
     os.dup2(2, _ERRORS_FD, inheritable=False)
+    return moved
 
 
 def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
@@ -280,11 +285,11 @@ def _end_all(supervisor: int, home: Home) -> None:
 
 def _receive(sock: socket) -> tuple[bytes, list[int]]:
     message, control, _, _ = sock.recvmsg(1 << 16, CMSG_LEN(8 * 4))
-    fds = array("i")
+    fds: list[int] = []
     for level, kind, data in control:
         if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-    return message, list(fds)
+            fds += struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4])
+    return message, fds
 
 
 def _send(sock: socket, reply: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import CallTest, Limits, Sandbox, StdinTest
+from sandbox import CallTest, Limits, Sandbox, StdinTest, Tier
 
 SYSCALLS = """
 import ctypes, os
@@ -236,6 +236,18 @@ def test_a_killed_zygote_is_replaced_and_its_run_repeated(box: Sandbox) -> None:
         os.kill(pid, 9)
     result = box.run_stdin("print(1)", [StdinTest("", "1")])
     assert result.verdict == "AC", "the sandbox's own failure is not the program's"
+
+
+@pytest.mark.parametrize("tier", ["namespaces", "landlock"])
+@pytest.mark.parametrize("opened", range(5))
+def test_starts_whatever_descriptors_the_host_has_open(tier: Tier, opened: int) -> None:
+    held = [os.open("/dev/null", os.O_RDONLY) for _ in range(opened)]
+    try:
+        with Sandbox(tier=tier) as box:
+            assert box.run_asserts("def f(x): return x", "assert f(1) == 1").verdict == "AC"
+    finally:
+        for fd in held:
+            os.close(fd)
 
 
 def test_the_hosts_tmp_is_never_emptied(box: Sandbox, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.compare import MODES, resolve, values_equal
@@ -13,12 +13,14 @@ from sandbox.compare import MODES, resolve, values_equal
 TOKENS = st.lists(st.text("ab1.-", min_size=1, max_size=4), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(TOKENS)
 def test_every_mode_accepts_the_output_itself(tokens: list[str]) -> None:
     text = "\n".join(tokens) + "\n"
     assert all(accept(text, text) for accept in MODES.values()), text
 
 
+@settings(deadline=None)
 @given(TOKENS, TOKENS)
 def test_no_mode_accepts_a_part_or_an_addition(tokens: list[str], more: list[str]) -> None:
     text, longer = "\n".join(tokens), "\n".join(tokens + more)
@@ -75,6 +77,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_value_equals_itself(value: object) -> None:
     assert values_equal(value, value)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import CallTest, Sandbox, StdinTest
+from sandbox import CallTest, Limits, Sandbox, StdinTest, TestResult
+from sandbox.verdicts import doubt
 
 ADD1 = [StdinTest("41\n", "42\n"), StdinTest("7\n", "8\n")]
 
@@ -193,3 +194,10 @@ def test_two_objects_compared_by_their_own_code_make_a_weak_harness(box: Sandbox
     code = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x"
     result = box.run_pytest(code, "from solution import P\ndef test_equal():\n    assert P(1) == P(1)")
     assert (result.verdict, result.weak_harness) == ("AC", True)
+
+
+def test_a_timeout_near_the_limit_is_measured_again_and_alone() -> None:
+    limits = Limits(cpu_s=1.0)
+    near, far = TestResult("TLE", cpu_s=1.1), TestResult("TLE", cpu_s=1.3)
+    asleep, passed = TestResult("TLE", cpu_s=0.1, wall_s=3.1), TestResult("AC", cpu_s=0.9)
+    assert [doubt(result, limits) for result in (near, far, asleep, passed)] == ["near", None, "idle", None]
