@@ -22,7 +22,7 @@ from sandbox.pool import Pool
 from sandbox.selftest import self_test
 from sandbox.slot import Broken, Frame, Slot, TierUnavailable
 from sandbox.tiers import ORDER, tiers_down_to
-from sandbox.verdicts import KEEP_BYTES, call_result, near_limit, stdin_result, trial_results
+from sandbox.verdicts import KEEP_BYTES, call_result, doubt, stdin_result, trial_results
 
 __all__ = ["Sandbox"]
 
@@ -237,8 +237,9 @@ class Sandbox:
             return Result(_overall(tests), tests, weak_harness=weak)
 
         result = once(alone=False)
-        if any(near_limit(test, bounds) for test in result.tests):
-            result = once(alone=True)
+        doubts = {doubt(test, bounds) for test in result.tests}
+        if doubts - {None}:
+            result = once(alone="near" in doubts)
         return _timed(result, self.tier, "python", started)
 
     def _per_test(
@@ -272,14 +273,15 @@ class Sandbox:
             return record
         results = [judge(frame, place) for place, frame in enumerate(record)]
         for place, result in enumerate(results):
-            if near_limit(result, limits):
+            why = doubt(result, limits)
+            if why is not None:
                 again = self.request(
                     artifact.head,
                     [*artifact.blobs, inputs[place]],
                     limits=limits,
                     tests=1,
                     files=artifact.files,
-                    alone=True,
+                    alone=why == "near",
                 )
                 if not isinstance(again, Result):
                     results[place] = judge(again[0], place)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.compare import values_equal
 from sandbox.inside.codec import CodecError, decode
 from sandbox.model import Limits, TestResult, Verdict
 
-__all__ = ["call_result", "near_limit", "resource_verdict", "stdin_result", "trial_results"]
+__all__ = ["call_result", "doubt", "resource_verdict", "stdin_result", "trial_results"]
 
 _SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 31: "SIGSYS"}
 _OUT_OF_MEMORY = ("MemoryError", "std::bad_alloc", "java.lang.OutOfMemoryError", "heap out of memory")
@@ -45,11 +45,22 @@ def resource_verdict(head: dict[str, Any], err: bytes, limits: Limits) -> tuple[
     return None, ""
 
 
-def near_limit(result: TestResult, limits: Limits) -> bool:
-    """Whether a time-out is so close that it should be measured again without other runs beside it."""
-    return (
-        result.verdict == "TLE" and (1 - _NEAR) * limits.cpu_s <= result.cpu_s <= (1 + _NEAR) * limits.cpu_s
-    )
+Doubt = Literal["near", "idle"]
+"""Why a time-out may be the machine's doing: close to the limit, or hardly any CPU used when the wall limit
+came."""
+
+
+def doubt(result: TestResult, limits: Limits) -> Doubt | None:
+    """Why a result should be measured again; None when it stands.
+
+    What is near the limit is measured without other runs beside it; what was idle, waiting for the machine's
+    disk or asleep by its own choice, may run beside others, so that sleepers do not stop everyone.
+    """
+    if result.verdict != "TLE":
+        return None
+    if (1 - _NEAR) * limits.cpu_s <= result.cpu_s <= (1 + _NEAR) * limits.cpu_s:
+        return "near"
+    return "idle" if result.cpu_s < (1 - _NEAR) * limits.cpu_s else None
 
 
 def _ended(
