@@ -9,6 +9,7 @@ from pydantic import Field
 from factory.core import Stage
 from factory.stages.chain import Generate
 from factory.stages.clean import Clean
+from factory.stages.corpus_repetition import CorpusRepetition
 from factory.stages.decontaminate import Decontaminate
 from factory.stages.dedup_exact import DedupExact
 from factory.stages.dedup_fuzzy import DedupFuzzy
@@ -26,6 +27,7 @@ from factory.stages.repetition import Repetition
 from factory.stages.sample import Sample
 from factory.stages.select import Select
 from factory.stages.source import Source
+from factory.stages.teacher_stats import TeacherStats
 from factory.stages.think_format import ThinkFormat
 from factory.stages.verify import Verify
 
@@ -43,6 +45,7 @@ AnyStage = Annotated[
     | Downsample
     | Mixture
     | Sample
+    | TeacherStats
     | ThinkFormat
     | Verify
     | Difficulty
@@ -52,6 +55,7 @@ AnyStage = Annotated[
     | PassRate
     | Length
     | Repetition
+    | CorpusRepetition
     | Select,
     Field(discriminator="type"),
 ]

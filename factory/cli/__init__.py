@@ -9,7 +9,7 @@ import typer
 from click.exceptions import ClickException
 from click.exceptions import Exit as ClickExit
 
-from factory.cli import judging, looking, outgoing, running, tools
+from factory.cli import judging, looking, outgoing, proving, running, tools
 from factory.core import BudgetSpent, FactoryError
 
 __all__ = ["app", "main"]
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (running, looking, judging, tools, outgoing):
+for _module in (running, looking, judging, proving, tools, outgoing):
     _module.register(app)
 
 
@@ -36,7 +36,7 @@ def main() -> None:
         print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
     except BudgetSpent as error:
-        _report(f"incomplete, budget:tokens: {error}", debug=debug)
+        _report(f"incomplete, budget: {error}", debug=debug)
         sys.exit(error.exit_code)
     except FactoryError as error:
         _report(str(error), debug=debug)

@@ -230,7 +230,7 @@ class _Endpoint:
             prompt_tokens=int(usage.prompt_tokens),
             completion_tokens=spent,
             seeded=self._teacher.seeded,
-            logprobs=_logprobs(choice) if asked.logprobs else None,
+            logprobs=_logprobs(choice, who=self._teacher.name) if asked.logprobs else None,
         )
 
     def _error(self, detail: Mapping[str, Any]) -> Completion:
@@ -257,10 +257,10 @@ def _structured(structure: Mapping[str, Any], extra: dict[str, Any]) -> dict[str
     return {}
 
 
-def _logprobs(choice: Any) -> tuple[float, ...]:
-    """Raises ValueError when the endpoint gives none: a row without them is not what was asked for."""
+def _logprobs(choice: Any, *, who: str) -> tuple[float, ...]:
+    """Raises Refused when the endpoint gives none: a row without them is not what was asked for."""
     if choice.logprobs is None or choice.logprobs.content is None:
-        raise ValueError("the answer has no logprobs; set `logprobs: false`, the endpoint does not give them")
+        raise Refused(f"teacher '{who}' gives no log-probabilities; set `logprobs: false` or ask another one")
     return tuple(float(token.logprob) for token in choice.logprobs.content)
 
 

@@ -27,6 +27,7 @@ class Faulty:
     """From the number of the request (0-based) and its body to one of the treatments below."""
     words: Words = _echo
     """From the same to the text of an answer and its tokens."""
+    logprobs: bool = True
     answer_s: float = 0.0
     capacity: int | None = None
     """Requests at once above which it says 429."""
@@ -96,7 +97,10 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
                 self._send(200, b'{"choices": []}')
             elif treatment == "ok":
                 time.sleep(state.answer_s)
-                self._send(200, json.dumps(_answer(body, *state.words(number, body))).encode())
+                self._send(
+                    200,
+                    json.dumps(_answer(body, *state.words(number, body), logprobs=state.logprobs)).encode(),
+                )
                 with state.lock:
                     state.answered.append(body["messages"][-1]["content"])
             else:
@@ -117,12 +121,22 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _answer(body: dict[str, Any], text: str, tokens: int) -> dict[str, Any]:
+def _answer(body: dict[str, Any], text: str, tokens: int, *, logprobs: bool) -> dict[str, Any]:
+    each = [
+        {"token": "t", "bytes": None, "logprob": -0.5 * (n + 1), "top_logprobs": []} for n in range(tokens)
+    ]
     return {
         "id": "x",
         "object": "chat.completion",
         "created": 1,
         "model": body["model"],
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": "stop",
+                "message": {"role": "assistant", "content": text},
+                "logprobs": {"content": each} if logprobs and body.get("logprobs") else None,
+            }
+        ],
         "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens},
     }

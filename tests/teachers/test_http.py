@@ -188,6 +188,44 @@ def test_says_what_is_missing_before_it_asks(tmp_path: Path, monkeypatch: pytest
             run(tmp_path, [])
 
 
+def test_asks_for_the_form_of_the_answer_and_for_logprobs(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
+    with faulty() as server:
+        flow = _structured(tmp_path, server, logprobs=True, structure={"json_schema": schema})
+        assert flow.kept["token_logprobs"].to_pylist() == [[-0.5, -1.0, -1.5, -2.0, -2.5]] * 2
+        _structured(tmp_path, server, structure={"choice": ["yes", "no"]}, stop=["END"])
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"] == schema
+    assert server.bodies[0]["logprobs"] is True
+    assert server.bodies[-1]["structured_outputs"] == {"choice": ["yes", "no"]}
+    assert server.bodies[-1]["stop"] == ["END"]
+    assert "logprobs" not in server.bodies[-1]
+
+
+def test_logprobs_outlive_the_run(tmp_path: Path) -> None:
+    with faulty() as server:
+        first = _structured(tmp_path, server, logprobs=True)
+        again = _structured(tmp_path, server, logprobs=True)
+        assert again.kept.equals(first.kept)
+        assert len(server.bodies) == 2
+        without = _structured(tmp_path, server)
+    assert len(server.bodies) == 4, (
+        "a completion without logprobs is taken for one with them, or the other way"
+    )
+    assert "token_logprobs" not in without.kept.column_names
+
+
+def test_an_endpoint_without_logprobs_stops_the_run(tmp_path: Path) -> None:
+    with faulty(logprobs=False) as server, pytest.raises(Refused, match="no log-probabilities"):
+        _structured(tmp_path, server, logprobs=True)
+
+
+def _structured(folder: Path, server: Faulty, **fields: Any) -> Flow:
+    sample = Sample.model_validate({"teacher": {"type": "http", "model": "m"}, "max_tokens": 9, **fields})
+    site = Site(Resources(base_url=server.url), str(folder / "c"), str(folder / "j"))
+    with sample.open(site) as apply:
+        return apply(problems(2))
+
+
 def test_where_it_is_asked_is_no_part_of_who_is_asked() -> None:
     one = Sample.model_validate({"teacher": {"type": "http", "model": "m", "label": "a"}})
     other = Sample.model_validate({"teacher": {"type": "http", "model": "m", "label": "b"}})

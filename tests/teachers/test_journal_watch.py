@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory.teachers.journal_watch import JournalWatch
+from factory.teachers.base import Completion
+from factory.teachers.journal import Journal
+from factory.teachers.journal_watch import JournalWatch, journal_means
 from factory.teachers.segments import encode_line
 
 
@@ -25,3 +27,21 @@ def test_only_completions_since_the_start_and_only_whole_lines_count(tmp_path: P
 
 def test_a_folder_that_is_not_there_yet_is_empty(tmp_path: Path) -> None:
     assert JournalWatch(str(tmp_path / "none"))() == {"completions": 0, "completion_tokens": 0}
+
+
+def test_means_are_those_of_all_whole_lines(tmp_path: Path) -> None:
+    assert journal_means(str(tmp_path)) is None
+    with Journal(str(tmp_path)) as journal, journal.notebook("g") as notebook:
+        for index, tokens in enumerate((10, 20, 60)):
+            said = Completion(
+                "t", 'says "completion_tokens":999', "stop", prompt_tokens=4, completion_tokens=tokens
+            )
+            notebook.write("p", index, said)
+    [segment] = tmp_path.glob("*.jsonl")
+    with segment.open("ab") as out:
+        out.write(segment.read_bytes()[:50])
+    known = journal_means(str(tmp_path))
+    assert known is not None
+    assert (known.completions, known.prompt_tokens, known.completion_tokens) == (3, 4.0, 30.0)
+    with Journal(str(tmp_path)) as journal:
+        assert (journal.prompt_tokens, journal.completion_tokens) == (12, 90)
