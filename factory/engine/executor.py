@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -139,5 +139,13 @@ class LocalExecutor:
 
 
 def _spread(function: Callable[..., Any], arguments: Any) -> Iterator[Any]:
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        yield from pool.map(lambda a: function(*a), arguments)
+    """Runs the calls in threads, a few per CPU pending so that arguments are made when they are wanted."""
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(max_workers=workers) as pool:
+        pending: deque[Future[Any]] = deque()
+        for given in arguments:
+            pending.append(pool.submit(function, *given))
+            if len(pending) >= 2 * workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

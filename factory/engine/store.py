@@ -21,6 +21,10 @@ from factory.core.paths import is_url
 __all__ = ["Written", "exists", "join", "list_names", "read_json", "read_table", "write_json", "write_table"]
 
 
+_ROW_GROUP = 64_000
+"""Rows; a reader that wants one shard's part of a decision skips the groups of the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """A file as it was written."""
@@ -113,17 +117,21 @@ def read_json(url: str) -> Any:
 def write_table(url: str, table: pa.Table) -> Written:
     """Commits a Parquet file (zstd) and gives its size and SHA-256."""
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
     content = sink.getbuffer()
     _commit(url, content)
     return Written(rows=table.num_rows, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
 
 
-def read_table(url: str, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Reads one Parquet file whole; a missing or broken one is a DataError."""
+def read_table(
+    url: str, *, columns: Sequence[str] | None = None, where: tuple[str, int] | None = None
+) -> pa.Table:
+    """Reads a Parquet file, or its rows with one value in a column; a broken one is a DataError."""
     try:
         with fsspec.open(url, "rb") as handle:
-            return pq.read_table(handle, columns=list(columns) if columns is not None else None)
+            names = list(columns) if columns is not None else None
+            filters = None if where is None else [(where[0], "==", where[1])]
+            return pq.read_table(handle, columns=names, filters=filters)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(
             f"{url}: cannot be read as Parquet ({error}); delete the step's folder to make it again"

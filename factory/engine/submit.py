@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +28,9 @@ def submit(
 
     With `follow` it prints the job's output until it ends, and raises FactoryError when it did not succeed.
     """
+    _use_token()
     try:
+        from ray.exceptions import AuthenticationError
         from ray.job_submission import JobStatus, JobSubmissionClient
     except ImportError as error:
         raise PipelineError("submitting needs ray[default]; install the extra 'cluster'") from error
@@ -37,6 +40,10 @@ def submit(
             entrypoint=entrypoint,
             runtime_env={"working_dir": working_dir, "excludes": list(excludes), "env_vars": dict(env)},
         )
+    except AuthenticationError as error:
+        raise WorkspaceError(
+            f"{address}: wants a token; copy the head's ~/.ray/auth_token here, or set RAY_AUTH_TOKEN"
+        ) from error
     except (ConnectionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WorkspaceError(
@@ -55,3 +62,10 @@ def submit(
     if status != JobStatus.SUCCEEDED:
         raise FactoryError(f"job {job}: {status}; its log is above, and behind `ray job logs {job}`")
     return str(job)
+
+
+def _use_token() -> None:
+    """Sends the token where there is one; Ray reads this variable when it is first imported."""
+    held = os.environ.get("RAY_AUTH_TOKEN_PATH", os.path.expanduser("~/.ray/auth_token"))
+    if "RAY_AUTH_TOKEN" in os.environ or os.path.exists(held):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")

@@ -153,9 +153,8 @@ def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, 
 def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     started = time.monotonic()
     batch = _input(step, unit.shard)
-    decision = read_table(step.decision_url)
-    part = decision.filter(pa.compute.equal(decision["shard"], unit.shard))
-    flow = _global(step).settle(batch, part)
+    decision = read_table(step.decision_url, where=("shard", unit.shard))
+    flow = _global(step).settle(batch, decision)
     return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
 
 
