@@ -9,7 +9,9 @@ from typing import NoReturn
 _broken: list[str] = []
 
 
-def figure(name: str, value: float, *, unit: str, baseline: float | None, bar: float | None, holds: bool) -> None:
+def figure(
+    name: str, value: float, *, unit: str, baseline: float | None, bar: float | None, holds: bool
+) -> None:
     """Prints one figure; `holds` says whether it meets its bar."""
     line = {"name": name, "value": value, "unit": unit, "baseline": baseline, "bar": bar, "holds": holds}
     print(json.dumps(line), flush=True)
