@@ -155,11 +155,16 @@ def reverify(
     if as_json:
         shown = None if made is None else {"version": made.version, "path": made.url, "new": made.created}
         print_json({"of": None if old is None else old.version, "release": shown})
-        return
-    funnel(manifests)
-    if made is not None:
-        was = "" if made.created else " (these very rows were released before)"
-        console.print(f"\nno completion drawn; release {made.version}: {made.url}{was}")
+    else:
+        funnel(manifests)
+        console.print(f"\nno completion drawn; {_of_release(made)}")
+
+
+def _of_release(made: Release | None) -> str:
+    if made is None:
+        return "the pipeline asks for no release"
+    was = "" if made.created else " (these very rows were released before)"
+    return f"release {made.version}: {made.url}{was}"
 
 
 def _target(

@@ -195,7 +195,7 @@ def _score_key(pair: tuple[str, str]) -> str:
 
 
 _SCORES: Form[tuple[str, str], Mapping[str, float]] = Form(
-    key=_score_key, dump=lambda _, heads: json.dumps(dict(heads)), load=json.loads
+    key=_score_key, dump=lambda heads: json.dumps(dict(heads)), load=json.loads
 )
 
 
@@ -209,7 +209,8 @@ def _answers(form: str) -> Form[tuple[Sequence[Mapping[str, str]], Sampling], Ju
 
     return Form(
         key=key,
-        dump=lambda _, answer: json.dumps(_kept(answer, form), ensure_ascii=False),
+        # No text at all is a conversation that was refused, which another time may not be.
+        dump=lambda answer: json.dumps(_kept(answer, form), ensure_ascii=False) if answer.text else None,
         load=lambda text: _restored(json.loads(text)),
     )
 

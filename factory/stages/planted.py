@@ -39,23 +39,25 @@ def plant(
             )
     if findings:
         record = json.dumps(findings, ensure_ascii=False).encode()
-        cached_bytes(f"{_folder(identity, site)}/{site.run_id or _ALONE}.json", lambda: record)
+        cached_bytes(f"{_folder(routes, identity, site)}/{site.run_id or _ALONE}.json", lambda: record)
 
 
-def measured(identity: Mapping[str, Any], *, site: Site) -> list[dict[str, Any]]:
+def measured(routes: Sequence[Route], *, identity: Mapping[str, Any], site: Site) -> list[dict[str, Any]]:
     """Per verifier how often it was wrong on its canaries, over all runs of this very stage.
 
     `false_pass` is the share of known wrong cases that passed, `false_fail` of known right ones that failed,
     both null where none was judged; `unknown` counts those that ended in `error` or `timeout`, and
     `passed_wrongly` and `failed_wrongly` name what was misjudged.
     """
-    fs, folder = fsspec.core.url_to_fs(_folder(identity, site))
+    fs, folder = fsspec.core.url_to_fs(_folder(routes, identity, site))
     records = [json.loads(fs.cat_file(path)) for path in sorted(fs.glob(f"{folder}/*.json"))]
     return [_summed(parts) for parts in zip(*records, strict=True)]
 
 
-def _folder(identity: Mapping[str, Any], site: Site) -> str:
-    return f"{site.cache_url.rstrip('/')}/canaries/{digest(identity)}"
+def _folder(routes: Sequence[Route], identity: Mapping[str, Any], site: Site) -> str:
+    """Where findings about these very verifiers and canaries are kept."""
+    planted = [[canary.name for canary in route.canaries] for route in routes]
+    return f"{site.cache_url.rstrip('/')}/canaries/{digest([identity, planted])}"
 
 
 def _finding(route: Route, opened: Opened) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class Form(Generic[Q, A]):
     """How a model's questions and answers are written down."""
 
     key: Callable[[Q], str]
-    dump: Callable[[Q, A], str]
+    dump: Callable[[A], str | None]
+    """Null for an answer that is none and must not be kept: the question may be answered another time."""
     load: Callable[[str], A]
 
 
@@ -133,19 +134,17 @@ class Remembering(Generic[Q, A]):
             blake2b(self._form.key(q).encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
             for q in questions
         ]
-        known = {} if anew else self._memory.find(keys)
-        missing = {key: q for key, q in zip(keys, questions, strict=True) if key not in known}
+        kept = {} if anew else self._memory.find(keys)
+        answers = {key: self._form.load(text) for key, text in kept.items()}
+        missing = {key: q for key, q in zip(keys, questions, strict=True) if key not in kept}
         if missing:
-            made = self._opened()(list(missing.values()))
-            new = {
-                key: self._form.dump(q, answer)
-                for (key, q), answer in zip(missing.items(), made, strict=True)
-            }
-            self._memory.add(new)
-            known |= new
+            made = dict(zip(missing, self._opened()(list(missing.values())), strict=True))
+            texts = {key: self._form.dump(answer) for key, answer in made.items()}
+            self._memory.add({key: text for key, text in texts.items() if text is not None})
+            answers |= made
         self.asked += len(missing)
         self.remembered += len(set(keys)) - len(missing)
-        return [self._form.load(known[key]) for key in keys]
+        return [answers[key] for key in keys]
 
     def _opened(self) -> Callable[[Sequence[Q]], Sequence[A]]:
         if self._live is None:

@@ -56,7 +56,7 @@ class Verify(Stage):
 
     def report(self, site: Site) -> dict[str, Any] | None:
         """How often each verifier was wrong where the right verdict is known."""
-        found = measured(self.identity(), site=site)
+        found = measured(self.verifiers, identity=self.identity(), site=site)
         return {"canaries": found} if found else None
 
     @contextmanager

@@ -19,6 +19,12 @@ Runner = Literal["auto", "vllm", "transformers"]
 _CLASSIFIER = "ForSequenceClassification"
 _BASES = ("ForCausalLM", "Model", "ForConditionalGeneration")
 """What vLLM makes a classifier of where it has none of the family."""
+_IDENTITY_ARGUMENTS = frozenset(
+    {
+        *("model", "tokenizer", "revision", "tokenizer_revision", "dtype", "quantization", "max_model_len"),
+        *("seed", "runner", "convert", "hf_overrides", "pooler_config"),
+    }
+)
 _SHUTDOWN_S = 20.0
 """Time for the engine to end by itself, in seconds, before it is killed."""
 _ENVIRONMENT = {
@@ -156,11 +162,11 @@ def loaded_llm(
 ) -> Iterator[Any]:
     """vLLM's batch interface over a model; its processes never outlive this one.
 
-    Raises PipelineError when `engine_args` of the step hold what is an argument here, or what vLLM refuses.
+    Raises PipelineError when `engine_args` of the step hold what can change an answer, or what vLLM refuses.
     """
-    taken = sorted(arguments.keys() & resources.engine_args.keys())
-    if taken:
-        raise PipelineError(f"engine_args must not hold {taken}: they can change what the model says")
+    fixed = sorted((_IDENTITY_ARGUMENTS | arguments.keys()) & resources.engine_args.keys())
+    if fixed:
+        raise PipelineError(f"engine_args must not hold {fixed}: they can change what the model says")
     offline = {"HF_HUB_OFFLINE": "1"} if folder.path is not None else {}
     with guarded(), _environment({**_ENVIRONMENT, **offline}):
         from vllm import LLM

@@ -140,7 +140,10 @@ def test_a_refused_conversation_is_an_error_and_no_fail(tmp_path: Path) -> None:
     with judging(sure) as endpoint:
         endpoint.status = 400
         rows, _ = run(judge(first=()), ["It comes to five of them."], served(endpoint, tmp_path))
-    assert rows[0]["verdict"] == "error"
+        assert rows[0]["verdict"] == "error"
+        endpoint.status = 200
+        rows, _ = run(judge(first=()), ["It comes to five of them."], served(endpoint, tmp_path))
+    assert rows[0]["verdict"] == "pass", "a refusal is remembered as if it were an answer"
 
 
 def test_rates_of_the_judge_are_in_the_report(tmp_path: Path) -> None:
