@@ -64,7 +64,7 @@ class Failed:
     trace: str
 
     def error(self) -> FactoryError:
-        """The same error in this process."""
+        """The same error in this process; a StageError for what is none of the factory's own."""
         cls = getattr(error_classes, self.kind, StageError)
         return cls(self.message)
 
@@ -94,7 +94,8 @@ def failed(step: Step, unit: Unit, error: BaseException) -> Failed:
         if not text.startswith("step "):
             text = f"{step.label}, shard {unit.shard}: {text}"
         return Failed(type(error).__name__, text, trace)
-    return Failed("StageError", f"{step.label}, shard {unit.shard}: {type(error).__name__}: {error}", trace)
+    kind = type(error).__name__
+    return Failed(kind, f"{step.label}, shard {unit.shard}: {kind}: {error}", trace)
 
 
 def run_unit(

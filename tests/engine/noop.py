@@ -76,6 +76,23 @@ class Broken(Stage):
         return Flow(batch, batch.slice(0, 0))
 
 
+class SandboxError(Exception):
+    """By name what the sandbox raises when it fails itself."""
+
+
+class Moody(Stage):
+    """Fails once on one shard by the fault of the machine."""
+
+    type: Literal["moody"] = "moody"
+    flag: str = ""
+
+    def apply(self, batch: pa.Table) -> Flow:
+        if 30 in batch["id"].to_pylist() and not os.path.exists(self.flag):
+            open(self.flag, "w").close()
+            raise SandboxError("no namespace to be had")
+        return Flow(batch, batch.slice(0, 0))
+
+
 class Held(Stage):
     """Holds a file open and appends one line per shard; dies at one shard, once, if told to."""
 

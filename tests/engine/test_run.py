@@ -15,7 +15,7 @@ from factory.engine.lease import lease
 from factory.engine.plan import make_plan, previous_run
 from factory.engine.run import run
 from factory.engine.steps import Step, make_steps
-from tests.engine.noop import Broken, Held, Multiples, Numbers, OncePerDigit, Pass, Swallow
+from tests.engine.noop import Broken, Held, Moody, Multiples, Numbers, OncePerDigit, Pass, Swallow
 
 
 def steps_of(folder: Path, stages: Sequence[Stage], **resources: Resources) -> list[Step]:
@@ -60,6 +60,12 @@ def test_an_error_of_a_stage_names_step_shard_and_cause_and_keeps_what_is_finish
         go(tmp_path, Numbers(), Broken(), Pass())
     step = steps_of(tmp_path, [Numbers(), Broken()])[0]
     assert step.receipts_done(), "the shards that were finished before the error stay"
+
+
+def test_a_failure_of_the_machine_is_tried_again(tmp_path: Path) -> None:
+    manifests = go(tmp_path, Numbers(), Moody(flag=str(tmp_path / "flag")))
+    assert (tmp_path / "flag").exists(), "the stage failed once"
+    assert manifests[-1]["rows_kept"] == 100
 
 
 def test_a_global_stage_sees_every_row_before_it_cuts_one(tmp_path: Path) -> None:
