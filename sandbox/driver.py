@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,14 +11,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox import compare as comparisons
+from sandbox.engine import Engine
 from sandbox.inside.codec import CodecError, encode
-from sandbox.languages import Artifact, Toolbox
 from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, TestResult, Tier
-from sandbox.place import Interpreter, Place, base_interpreter, copy_stdlib, readable_by_others
-from sandbox.pool import Pool
+from sandbox.place import Interpreter, base_interpreter
 from sandbox.selftest import self_test
-from sandbox.slot import Broken, Frame, Slot, TierUnavailable
-from sandbox.tiers import ORDER, tiers_down_to
+from sandbox.slot import Frame
+from sandbox.tiers import tiers_down_to
+from sandbox.toolbox import Artifact, Toolbox
 from sandbox.verdicts import KEEP_BYTES, call_result, doubt, stdin_result, trial_results
 
 __all__ = ["Sandbox"]
@@ -67,23 +64,22 @@ class Sandbox:
         if tier == "rlimits" and not allow_unsafe_execution:
             raise SandboxError("the tier 'rlimits' isolates nothing: it needs allow_unsafe_execution=True")
         self.limits = limits or Limits()
-        self._interpreter = interpreter or base_interpreter()
-        self._site_dirs = [os.path.realpath(path) for path in site_dirs]
-        self._preload = list(preload)
-        self._shared = _make_shared_directory()
-        self._toolbox = Toolbox(f"{self._shared}/headers")
-        try:
-            self.tier, first = self._first_slot(wanted)
-            if self.tier != "namespaces" and os.geteuid() == 0:
-                self._toolbox.keep_readable()
-            rest = [self._slot(self.tier, number) for number in range(1, slots)]
-            self._pool = Pool([first, *rest])
-        except BaseException:
-            shutil.rmtree(self._shared, ignore_errors=True)
-            raise
+        self._toolbox = Toolbox()
+        self._engine = Engine(
+            slots=slots,
+            wanted=wanted,
+            limits=self.limits,
+            interpreter=interpreter or base_interpreter(),
+            site_dirs=[os.path.realpath(path) for path in site_dirs],
+            preload=preload,
+            tool_roots=self._toolbox.roots,
+        )
+        self.tier = self._engine.tier
+        if self.tier != "namespaces" and os.geteuid() == 0:
+            self._toolbox.keep_readable()
         try:
             if self.tier != "rlimits":
-                self_test(self, self._shared)
+                self_test(self, self._engine.shared)
         except BaseException:
             self.close()
             raise
@@ -98,9 +94,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Ends every process of the sandbox and removes its directory."""
-        self._pool.close()
-        self._toolbox.close()
-        shutil.rmtree(self._shared, ignore_errors=True)
+        self._engine.close()
 
     def run_stdin(
         self,
@@ -120,7 +114,7 @@ class Sandbox:
         bounds = limits or self.limits
         accept = comparisons.resolve(compare)
         started = time.monotonic()
-        artifact = self._toolbox.build(self, code, language, bounds)
+        artifact = self._toolbox.build(self._engine, code, language, bounds)
         if isinstance(artifact, Result):
             return _timed(artifact, self.tier, language, started)
 
@@ -197,21 +191,21 @@ class Sandbox:
 
     def processes(self) -> list[int]:
         """Ids of all live processes of the sandbox, oldest first."""
-        return [pid for slot in self._pool.slots for pid in slot.processes()]
+        return [pid for slot in self._engine.pool.slots for pid in slot.processes()]
 
     @property
     def uid(self) -> int:
         """The host user id that programs of the first slot run as."""
-        return self._pool.slots[0].place.uid or os.geteuid()
+        return self._engine.pool.slots[0].place.uid or os.geteuid()
 
     @property
     def resting_processes(self) -> int:
         """How many processes the sandbox has when nothing runs."""
-        return sum(slot.resting_processes for slot in self._pool.slots)
+        return sum(slot.resting_processes for slot in self._engine.pool.slots)
 
     def _native_asserts(self, code: str, test_code: str, language: str, limits: Limits) -> Result:
         started = time.monotonic()
-        artifact = self._toolbox.build(self, f"{code}\n{test_code}\n", language, limits, harness=True)
+        artifact = self._toolbox.build(self._engine, f"{code}\n{test_code}\n", language, limits, harness=True)
         if isinstance(artifact, Result):
             return _timed(artifact, self.tier, language, started)
         token = os.urandom(16).hex()
@@ -230,7 +224,7 @@ class Sandbox:
         hidden = test_code.encode("utf-8", "surrogatepass")
 
         def once(*, alone: bool) -> Result:
-            record = self.request(head, blobs, limits=bounds, tests=1, alone=alone, hidden=hidden)
+            record = self._engine.request(head, blobs, limits=bounds, tests=1, alone=alone, hidden=hidden)
             if isinstance(record, Result):
                 return record
             tests, weak = trial_results(*record[-1], bounds)
@@ -261,12 +255,12 @@ class Sandbox:
             seen.append(judge(frame, len(seen)))
             return seen[-1].verdict == "AC"
 
-        record = self.request(
+        record = self._engine.request(
             {**artifact.head, "stop_on_first_failure": stop},
             [*artifact.blobs, *inputs],
             limits=limits,
             tests=len(inputs),
-            files=artifact.files,
+            files=[file.fd for file in artifact.files],
             each=each if stop else None,
         )
         if isinstance(record, Result):
@@ -275,112 +269,17 @@ class Sandbox:
         for place, result in enumerate(results):
             why = doubt(result, limits)
             if why is not None:
-                again = self.request(
+                again = self._engine.request(
                     artifact.head,
                     [*artifact.blobs, inputs[place]],
                     limits=limits,
                     tests=1,
-                    files=artifact.files,
+                    files=[file.fd for file in artifact.files],
                     alone=why == "near",
                 )
                 if not isinstance(again, Result):
                     results[place] = judge(again[0], place)
         return Result(_overall(results), results)
-
-    def request(
-        self,
-        head: dict[str, Any],
-        blobs: list[bytes],
-        *,
-        limits: Limits,
-        tests: int,
-        alone: bool = False,
-        hidden: bytes | None = None,
-        files: Sequence[int] = (),
-        each: Callable[[Frame], bool] | None = None,
-    ) -> list[Frame] | Result:
-        """Runs one request on a slot, a second time if the sandbox itself failed.
-
-        Returns the frames of the tests, or a result that has none: CE, or INFRA.
-        """
-        wire = limits.wire()
-        compile_s = max(3 * limits.compile_cpu_s, limits.compile_cpu_s + 2)
-        deadline_s = compile_s + tests * (limits.effective_wall_s() * 4 + 1) + 10
-        failure = ""
-        for _ in range(2):
-            with self._pool.alone() if alone else self._pool.one() as slot, contextlib.suppress(Broken):
-                try:
-                    record, reply = slot.request(
-                        {**head, "limits": wire},
-                        blobs,
-                        deadline_s=deadline_s,
-                        hidden=hidden,
-                        files=list(files),
-                        each=each,
-                    )
-                except Broken as error:
-                    failure = str(error)
-                    raise
-                outcome = _outcome(record, reply)
-                if not isinstance(outcome, str):
-                    return outcome
-                failure = f"{outcome} {slot.written()}"
-        return Result("INFRA", reason=failure[:1000])
-
-    def _first_slot(self, wanted: Sequence[Tier]) -> tuple[Tier, Slot]:
-        refusals = []
-        for tier in wanted:
-            slot = self._slot(tier, 0)
-            try:
-                slot.start()
-                return tier, slot
-            except TierUnavailable as error:
-                slot.close()
-                refusals.append(str(error))
-            except BaseException as error:
-                slot.close()
-                if isinstance(error, Broken):
-                    raise SandboxError(str(error)) from error
-                raise
-        weaker = [tier for tier in ORDER if tier not in wanted]
-        hint = f" Not tried: {', '.join(weaker)}." if weaker else ""
-        raise SandboxError("\n".join(refusals) + hint)
-
-    def _slot(self, tier: Tier, number: int) -> Slot:
-        place = Place(
-            tier, number, self._interpreter, self._site_dirs, self._shared, tool_roots=self._toolbox.roots
-        )
-        copied = None
-        if tier != "namespaces" and os.geteuid() == 0 and not readable_by_others(self._interpreter.stdlib):
-            copied = f"{self._shared}/python"
-            if not os.path.isdir(copied):
-                copy_stdlib(self._interpreter, copied)
-        place.prepare(copied_stdlib=copied)
-        return Slot(place, limits=self.limits, preload=self._preload)
-
-
-def _make_shared_directory() -> str:
-    """The one directory that a sandbox makes; in memory where the machine has a place for that."""
-    memory = "/dev/shm"
-    parent = memory if os.path.isdir(memory) and os.access(memory, os.W_OK) else None
-    path = tempfile.mkdtemp(prefix="sandbox-", dir=parent)
-    os.chmod(path, 0o711)
-    os.mkdir(f"{path}/headers", 0o755)
-    return path
-
-
-def _outcome(record: list[Frame], reply: dict[str, Any]) -> list[Frame] | Result | str:
-    """The frames of the tests; or a result without tests; or, as text, what failed in the sandbox."""
-    phases = [head["phase"] for head, _ in record if "phase" in head]
-    rejected = [head["reason"] for head, _ in record if head.get("phase") == "rejected"]
-    if rejected:
-        return Result("CE", reason=rejected[0])
-    done = any(head.get("done") for head, _ in record)
-    if not done and phases[-1:] == ["compile"] and (reply["signal"] or reply["late"]):
-        return Result("CE", reason=f"the compiler was killed by signal {reply['signal']}")
-    if not done:
-        return f"the supervisor ended early: {reply}."
-    return [frame for frame in record if "phase" not in frame[0] and "done" not in frame[0]]
 
 
 def _overall(tests: Sequence[TestResult]) -> Any:

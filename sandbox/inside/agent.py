@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 from sandbox.inside.child import finish, fresh_module, report
 from sandbox.inside.codec import CodecError, decode, encode
 from sandbox.inside.filters import SOLUTION
+from sandbox.inside.job import Job, memory_file
 from sandbox.inside.links import Closed, Link
-from sandbox.inside.supervisor import Job, compile_solution, each_test, memory_file
+from sandbox.inside.supervisor import compile_solution, each_test
 
 __all__ = ["find_entry", "run_calls", "serve"]
 

@@ -77,6 +77,7 @@ _libc.syscall.restype = ctypes.c_long
 _held = ctypes.PyDLL(None)
 _held.syscall.restype = ctypes.c_long
 _held.__errno_location.restype = ctypes.POINTER(ctypes.c_int)
+_fork, _getcpu = _held.fork, _held.sched_getcpu
 
 
 class KernelError(OSError):
@@ -105,7 +106,7 @@ def fork() -> int:
     The handlers re-create locks that nobody can hold here, and touch five times as many pages as the rest of
     a fork.
     """
-    pid = int(_held.fork())
+    pid = int(_fork())
     if pid < 0:
         raise KernelError("fork", _held.__errno_location().contents.value)
     return pid
@@ -183,10 +184,13 @@ def close_from(first: int) -> None:
     syscall(_CLOSE_RANGE, first, 0xFFFFFFFF, 0, call="close_range")
 
 
+# _LINUX_CAPABILITY_VERSION_3, this thread, three empty 64-bit sets.
+_NO_CAPABILITIES = [step("capset", _CAPSET, struct.pack("Ii", 0x20080522, 0), bytes(24))]
+
+
 def drop_capabilities() -> None:
     """Empties the capability sets of this thread; with no_new_privs no program can fill them again."""
-    # _LINUX_CAPABILITY_VERSION_3, this thread, three empty 64-bit sets.
-    syscall(_CAPSET, struct.pack("Ii", 0x20080522, 0), bytes(24), call="capset")
+    take(_NO_CAPABILITIES)
 
 
 def execveat(fd: int, argv: list[str], env: dict[str, str]) -> None:
@@ -197,16 +201,13 @@ def execveat(fd: int, argv: list[str], env: dict[str, str]) -> None:
     syscall(_EXECVEAT, fd, b"", arguments, environment, AT_EMPTY_PATH, call="execveat")
 
 
-def stay_on_this_processor() -> set[int]:
-    """Keeps this process and its children where it runs now; returns the processors that it was allowed
-    before.
+def stay_on_this_processor() -> None:
+    """Keeps this process and its children where it runs now.
 
     A supervisor and its test take turns: on one processor the turn passes without waking another, whose
     caches hold nothing of the pages that they share.
     """
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {int(_held.sched_getcpu())})
-    return allowed
+    os.sched_setaffinity(0, {int(_getcpu())})
 
 
 def cpu_clock(pid: int) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 from sandbox.inside import kernel
 from sandbox.inside.filters import compiler_filter, solution_filter
 from sandbox.inside.frames import append
-from sandbox.inside.supervisor import Job, each_test, memory_file
+from sandbox.inside.job import Job, memory_file
+from sandbox.inside.supervisor import each_test
 from sandbox.inside.watch import watch
 
 __all__ = ["build", "run_program"]

@@ -13,8 +13,9 @@ from sandbox.inside.agent import serve
 from sandbox.inside.child import fresh_module
 from sandbox.inside.filters import SOLUTION
 from sandbox.inside.frames import append, read_all
+from sandbox.inside.job import Job, describe, memory_file, pair
 from sandbox.inside.judge import judge
-from sandbox.inside.supervisor import Job, compile_solution, describe, memory_file, pair
+from sandbox.inside.supervisor import compile_solution
 from sandbox.inside.watch import watch
 
 __all__ = ["run_trial"]

@@ -25,10 +25,12 @@ from typing import Any, NoReturn
 from sandbox.inside import kernel, landlock, rootfs
 from sandbox.inside.agent import run_calls
 from sandbox.inside.child import standard_streams
+from sandbox.inside.ground import FixedGround, Ground, Home, MountedGround
+from sandbox.inside.job import Runner
 from sandbox.inside.kernel import KernelError
 from sandbox.inside.native import build, run_program
 from sandbox.inside.scratch import Scratch
-from sandbox.inside.supervisor import Home, Runner, run_stdin, supervise
+from sandbox.inside.supervisor import run_stdin, supervise
 from sandbox.inside.trial import run_trial
 
 __all__ = ["main"]
@@ -61,7 +63,7 @@ def main(fd: int) -> NoReturn:
         # Loaded while the host's files are still in reach; a solution imports the same modules from what it
         # sees.
         _preload(config)
-        home, root = _settle(config)
+        home = _settle(config)
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         standard_streams()
@@ -78,7 +80,7 @@ def main(fd: int) -> NoReturn:
     _send(
         sock, {"ok": True, "landlock": landlock.abi(), "proc": home.proc_fd is not None, "uid": os.getuid()}
     )
-    _serve(sock, home, root)
+    _serve(sock, home)
 
 
 def _reserve_numbers(connection: int) -> int:
@@ -95,7 +97,7 @@ def _reserve_numbers(connection: int) -> int:
     return moved
 
 
-def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
+def _settle(config: dict[str, Any]) -> Home:
     with open("/proc/self/statm") as file:
         base_bytes, resident_bytes = (
             int(part) * os.sysconf("SC_PAGE_SIZE") for part in file.read().split()[:2]
@@ -119,7 +121,7 @@ def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
         scratch = Scratch(path, identity=(device, inode))
     os.environ.clear()
     os.environ.update(config["env"])
-    home = Home(
+    return Home(
         tier=tier,
         directory="/tmp" if root else config["scratch"][0],
         scratch=scratch,
@@ -127,11 +129,11 @@ def _settle(config: dict[str, Any]) -> tuple[Home, rootfs.PrivateRoot | None]:
         proc_fd=proc_fd,
         base_bytes=base_bytes + (32 << 20),
         resident_bytes=resident_bytes,
+        processors=os.sched_getaffinity(0),
         own_uid=root is not None or config.get("uid") is not None,
         **config["paths"],
         env=config["env"],
     )
-    return home, root
 
 
 def _lower(config: dict[str, Any]) -> None:
@@ -178,8 +180,8 @@ def _preload(config: dict[str, Any]) -> None:
     sys.modules.pop("__main__")
 
 
-def _serve(sock: socket, home: Home, root: rootfs.PrivateRoot | None) -> NoReturn:
-    mounted: tuple[int, int] | None = None
+def _serve(sock: socket, home: Home) -> NoReturn:
+    place = MountedGround(home) if home.tier == "namespaces" else FixedGround(home)
     while True:
         message, fds = _receive(sock)
         if not message:
@@ -187,13 +189,8 @@ def _serve(sock: socket, home: Home, root: rootfs.PrivateRoot | None) -> NoRetur
         request = json.loads(message)
         reply: dict[str, Any] = {"ok": True}
         try:
-            if root is not None:
-                mounted = _scratch_for(request, mounted)
-            reply.update(_one(sock, home, fds, request))
-            if root is not None:
-                mounted = _still_empty(mounted, reply)
-            elif home.scratch is not None and not home.scratch.empty():
-                reply = {"ok": False, "detail": "the scratch directory cannot be emptied"}
+            reply.update(_one(sock, home, place.ground_for(request), fds, request))
+            place.clear(well=reply["exit"] == 0)
         except OSError as error:
             reply = {"ok": False, "detail": f"{getattr(error, 'call', '')} {error}"}
         for fd in fds:
@@ -201,28 +198,10 @@ def _serve(sock: socket, home: Home, root: rootfs.PrivateRoot | None) -> NoRetur
         _send(sock, reply)
 
 
-def _scratch_for(request: dict[str, Any], mounted: tuple[int, int] | None) -> tuple[int, int]:
-    """Mounts a scratch file system of the size wanted, unless an empty one is there already."""
-    wanted = request["scratch_bytes"], request["scratch_files"]
-    if mounted != wanted:
-        if mounted is not None:
-            rootfs.unmount_scratch()
-        rootfs.mount_scratch(size=wanted[0], files=wanted[1])
-    return wanted
-
-
-def _still_empty(mounted: tuple[int, int] | None, reply: dict[str, Any]) -> tuple[int, int] | None:
-    """Keeps a scratch file system only when the run ended well and left nothing in it."""
-    if reply["exit"] == 0 and not os.listdir("/tmp"):
-        return mounted
-    rootfs.unmount_scratch()
-    return None
-
-
-def _one(sock: socket, home: Home, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
+def _one(sock: socket, home: Home, ground: Ground, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
     pid = kernel.fork()
     if pid == 0:
-        _become_supervisor(sock, home, fds, request)
+        _become_supervisor(sock, home, ground, fds, request)
     late = False
     pidfd = os.pidfd_open(pid)
     poller = select.poll()
@@ -247,15 +226,13 @@ def _one(sock: socket, home: Home, fds: list[int], request: dict[str, Any]) -> d
     }
 
 
-def _become_supervisor(sock: socket, home: Home, fds: list[int], request: dict[str, Any]) -> NoReturn:
+def _become_supervisor(
+    sock: socket, home: Home, ground: Ground, fds: list[int], request: dict[str, Any]
+) -> NoReturn:
     status = 1
     try:
         sock.close()
-        scratch = home.scratch
-        if scratch is None:
-            found = os.stat("/tmp")
-            scratch = Scratch("/tmp", identity=(found.st_dev, found.st_ino))
-        supervise(home, scratch, fds, profile=request["job"], execute=request["execute"], jobs=_JOBS)
+        supervise(home, ground, fds, profile=request["job"], execute=request["execute"], jobs=_JOBS)
         status = 0
     except BaseException:
         os.write(_ERRORS_FD, traceback.format_exc().encode())
