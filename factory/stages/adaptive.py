@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from factory.stages.verifier_routes import AnyRoute
 from factory.stages.verify import Rule, Verify
 from factory.teachers import Completion
 
-__all__ = ["Drawn", "Rounds", "Until"]
+__all__ = ["Asked", "Drawn", "Rounds", "Until"]
 
 Ask = Callable[[Sequence[tuple[int, int]]], Sequence[Completion]]
 
@@ -76,6 +77,21 @@ class Drawn:
         return hopeless or self.passed >= until.passed or len(self.completions) >= until.max_n
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One batch on its way through the rounds."""
+
+    batch: pa.Table
+    ask: Ask
+    """From pairs of row and sample index to one Completion each."""
+    group: str
+    """Name of the batch."""
+    spent: Counter[str]
+    """What draws and verdicts cost; grows."""
+    problems: list[Drawn] = field(default_factory=list)
+    """One per row, filled by the rounds; of rows that the target made needless it stays empty."""
+
+
 class Rounds:
     """Asks all open problems of a batch, judges, and asks again those that are not settled."""
 
@@ -94,59 +110,53 @@ class Rounds:
         with until.verify().open(site) as judge:
             yield cls(until, at_once=at_once, judge=judge, target=target)
 
-    def draw(self, batch: pa.Table, ask: Ask, *, group: str) -> list[Drawn]:
-        """One Drawn per problem; of those that the target made needless it is empty.
-
-        `ask` takes pairs of row and sample index and gives one Completion each. `group` names the batch.
-        """
-        problems = [Drawn() for _ in range(batch.num_rows)]
+    def draw(self, asked: Asked) -> None:
+        """Fills `asked.problems`; safe to call from several threads."""
+        asked.problems.extend(Drawn() for _ in range(asked.batch.num_rows))
         if self._target is None:
-            while self._round(batch, problems, ask, rows=self._open(problems)):
+            while self._round(asked, self._open(asked)):
                 pass
-            return problems
-        counts = self._target.finished(group)
+            return
+        counts = self._target.finished(asked.group)
         if counts is None:
-            self._draw_for(self._target, batch, problems, ask, group=group)
+            self._draw_for(self._target, asked)
         else:
-            self._ask(batch, problems, ask, [(row, i) for row, n in enumerate(counts) for i in range(n)])
-        return problems
+            self._ask(asked, [(row, i) for row, n in enumerate(counts) for i in range(n)])
 
-    def _draw_for(
-        self, target: Target, batch: pa.Table, problems: Sequence[Drawn], ask: Ask, *, group: str
-    ) -> None:
-        with target.batch(group):
-            while rows := self._open(problems):
+    def _draw_for(self, target: Target, asked: Asked) -> None:
+        with target.batch(asked.group):
+            while rows := self._open(asked):
                 most = target.take(len(rows), each=self._at_once)
                 if most == 0:
                     break
-                drawn, before = 0, _passed(problems)
+                drawn, before = 0, _passed(asked.problems)
                 try:
-                    drawn = self._round(batch, problems, ask, rows=rows[:most])
+                    drawn = self._round(asked, rows[:most])
                 finally:
-                    passed = _passed(problems) - before
-                    target.settle(group, most, each=self._at_once, drawn=drawn, passed=passed)
-            target.finish(group, [len(p.completions) for p in problems])
+                    passed = _passed(asked.problems) - before
+                    target.settle(asked.group, most, each=self._at_once, drawn=drawn, passed=passed)
+            target.finish(asked.group, [len(p.completions) for p in asked.problems])
 
-    def _open(self, problems: Sequence[Drawn]) -> list[int]:
-        return [row for row, p in enumerate(problems) if not p.settled(self.until)]
+    def _open(self, asked: Asked) -> list[int]:
+        return [row for row, p in enumerate(asked.problems) if not p.settled(self.until)]
 
-    def _round(self, batch: pa.Table, problems: Sequence[Drawn], ask: Ask, *, rows: Sequence[int]) -> int:
+    def _round(self, asked: Asked, rows: Sequence[int]) -> int:
         """Completions that were drawn of these rows."""
-        wanted = [(row, index) for row in rows for index in self._next(problems[row])]
+        wanted = [(row, index) for row in rows for index in self._next(asked.problems[row])]
         if wanted:
-            self._ask(batch, problems, ask, wanted)
+            self._ask(asked, wanted)
         return len(wanted)
 
-    def _ask(
-        self, batch: pa.Table, problems: Sequence[Drawn], ask: Ask, wanted: Sequence[tuple[int, int]]
-    ) -> None:
-        completions = ask(wanted)
-        judged = self._judge(_table(batch, wanted, completions)).kept
-        verdicts, verdict = judged["verdicts"].to_pylist(), judged["verdict"].to_pylist()
+    def _ask(self, asked: Asked, wanted: Sequence[tuple[int, int]]) -> None:
+        completions = asked.ask(wanted)
+        flow = self._judge(_table(asked.batch, wanted, completions))
+        asked.spent.update(flow.spent or {})
+        verdicts, verdict = flow.kept["verdicts"].to_pylist(), flow.kept["verdict"].to_pylist()
         for place, (row, _) in enumerate(wanted):
-            problems[row].completions.append(completions[place])
-            problems[row].verdicts.append(verdicts[place])
-            problems[row].verdict.append(verdict[place])
+            problem = asked.problems[row]
+            problem.completions.append(completions[place])
+            problem.verdicts.append(verdicts[place])
+            problem.verdict.append(verdict[place])
 
     def _next(self, problem: Drawn) -> range:
         have = len(problem.completions)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Apply, Flow, Site, completion_id, cut
-from factory.stages.adaptive import Rounds, Until
+from factory.stages.adaptive import Asked, Rounds, Until
 from factory.stages.drawing import Drawing
 from factory.stages.verify import Verify
 from factory.teachers import Completion, Request, Sampler, Sampling, request_seed
@@ -108,7 +108,8 @@ class Sample(Drawing):
         if self.until is None:
             return {"samples": {"policy": "fixed", "n": self.n, "pass_rate_unbiased": True}}
         rule = {"policy": "until", "n": self.n, **self.until.model_dump(mode="json", exclude={"verifiers"})}
-        return {"samples": {**rule, "pass_rate_unbiased": False}}
+        judged = self.until.verify().report(site) or {}
+        return {**judged, "samples": {**rule, "pass_rate_unbiased": False}}
 
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
@@ -135,7 +136,9 @@ class Sample(Drawing):
             spent.update(drawn.spent)
             return drawn.completions
 
-        problems = rounds.draw(batch, ask, group=group)
+        asked = Asked(batch, ask, group, spent)
+        rounds.draw(asked)
+        problems = asked.problems
         wanted = [(row, i) for row, p in enumerate(problems) for i in range(len(p.completions))]
         more = [
             pa.array([v for p in problems for v in p.verdicts], Verify.adds.field("verdicts").type),
