@@ -29,15 +29,17 @@ def connect(address: str | None) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "factory"}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        ray.init(address=address or "auto", **quiet)
-    except ConnectionError as error:
-        if address or os.environ.get("RAY_ADDRESS"):
-            where = address or os.environ["RAY_ADDRESS"]
-            raise WorkspaceError(
-                f"{where}: no Ray cluster answers; start one, or leave --address out"
-            ) from error
-        ray.init(address="local", include_dashboard=False, **quiet)
+    if address != "local":
+        try:
+            ray.init(address=address or "auto", **quiet)
+            return True
+        except ConnectionError as error:
+            where = address or os.environ.get("RAY_ADDRESS")
+            if where:
+                raise WorkspaceError(
+                    f"{where}: no Ray cluster answers; start one, or leave --address out"
+                ) from error
+    ray.init(address="local", include_dashboard=False, **quiet)
     return True
 
 
