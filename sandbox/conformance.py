@@ -13,29 +13,23 @@ import argparse
 import contextlib
 import json
 import os
-import select
-import shutil
-import signal
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
+from sandbox.canaries import Canaries
 from sandbox.driver import Sandbox
 from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, Tier
 from sandbox.place import base_interpreter
 
-__all__ = ["Canaries", "Program", "check", "load", "main"]
+__all__ = ["Program", "check", "load", "main"]
 
 _LIMITS = Limits(cpu_s=1.0, memory_mb=256, output_mb=4.0, compile_cpu_s=6.0)
 _CONTROL = "print(int(input()) + 1)"
 _SUCCESS = "HOSTILE_SUCCESS"
-_CANARY_PORT = 47999
-_CANARY_FILE = Path("/tmp/hostile_canary_secret")
 _MARKER_PLACES = (
     "/",
     "/tmp",
@@ -92,70 +86,6 @@ def _tests_of(problem: dict[str, Any], mode: str) -> Any:
         "assert": {"entry": problem["call"]["entry"], "code": problem["assert_"]},
         "pytest": problem["call"],
     }[mode]
-
-
-@dataclass
-class Canaries:
-    """Things on the host that no program may touch."""
-
-    touched: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        os.environ["HOSTILE_CANARY"] = "secret"
-        self._made_file = not _CANARY_FILE.exists()
-        if self._made_file:
-            _CANARY_FILE.write_text("HOSTILE_CANARY_SECRET\n")
-        self._sockets = [_listen_tcp(), _listen_udp(), _listen_abstract()]
-        self._planted = Path(tempfile.mkdtemp(prefix="hostile_canary_", dir="/tmp")) / "file"
-        self._planted.write_text("planted")
-        self._old = signal.signal(
-            signal.SIGURG, lambda *_: self.touched.append("a signal reached the harness")
-        )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGURG, self._old)
-        for item in self._sockets:
-            item.close()
-        if self._made_file:
-            _CANARY_FILE.unlink(missing_ok=True)
-        shutil.rmtree(self._planted.parent, ignore_errors=True)
-        del os.environ["HOSTILE_CANARY"]
-
-    def check(self) -> list[str]:
-        """What was touched since the last look."""
-        ready, _, _ = select.select(self._sockets, [], [], 0)
-        for item in ready:
-            self.touched.append(f"a message arrived at {item.getsockname()!r}")
-            if item.type == socket.SOCK_STREAM:
-                item.accept()[0].close()
-            else:
-                item.recv(64)
-        if not self._planted.exists() or not _CANARY_FILE.exists():
-            self.touched.append("files of the host's /tmp are gone")
-        found, self.touched = self.touched, []
-        return found
-
-
-def _listen_tcp() -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", _CANARY_PORT))
-    listener.listen()
-    return listener
-
-
-def _listen_udp() -> socket.socket:
-    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    receiver.bind(("127.0.0.1", _CANARY_PORT))
-    return receiver
-
-
-def _listen_abstract() -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind("\0hostile_canary")
-    listener.listen()
-    return listener
 
 
 def _run(box: Sandbox, program: Program) -> Result:

@@ -158,8 +158,9 @@ class Slot:
 
     @property
     def resting_processes(self) -> int:
-        """Processes of a slot at rest: the zygote, and in its own world the one that stands by outside."""
-        return 2 if self.place.tier == "namespaces" else 1
+        """Processes of a slot at rest, at most: the zygote, the supervisor that waits for the next request,
+        and in a world of its own the process that stands by outside."""
+        return 3 if self.place.tier == "namespaces" else 2
 
     def processes(self) -> list[int]:
         """Ids of the zygote and of all below it, oldest first."""

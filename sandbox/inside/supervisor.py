@@ -20,9 +20,9 @@ from sandbox.inside.ground import Ground, Home
 from sandbox.inside.job import Job, Runner, fill, memory_file, rewind
 from sandbox.inside.watch import watch
 
-__all__ = ["compile_solution", "each_test", "run_stdin", "supervise"]
+__all__ = ["PYTHON_JOBS", "compile_solution", "confine_supervisor", "each_test", "run_stdin", "supervise"]
 
-_PYTHON_JOBS = ("stdin", "calls", "asserts")
+PYTHON_JOBS = ("stdin", "calls", "asserts")
 
 
 def supervise(
@@ -34,15 +34,12 @@ def supervise(
     execute: list[str],
     jobs: dict[str, Runner],
 ) -> None:
-    """Runs one request to its end; the caller leaves the process afterwards.
+    """Runs one request to its end, after `confine_supervisor`; the caller leaves the process afterwards.
 
     `fds` are the request, the record to write, the line to the driver, and what else the job brings.
     `execute` are programs that the driver names for this job.
     """
-    # A collection here would touch every page of the heap and copy each one that a test process shares.
-    gc.disable()
-    _confine_self(home, ground, profile, execute)
-    alternate = profile in _PYTHON_JOBS
+    alternate = profile in PYTHON_JOBS
     if alternate:
         kernel.stay_on_this_processor()
     request_fd, result_fd, control_fd, *files = fds
@@ -64,7 +61,10 @@ def supervise(
     append_text(result_fd, '"done": true')
 
 
-def _confine_self(home: Home, ground: Ground, profile: str, execute: list[str]) -> None:
+def confine_supervisor(home: Home, ground: Ground, profile: str, execute: list[str]) -> None:
+    """Gives up what a supervisor does not need, before it has seen anything of a solution."""
+    # A collection here would touch every page of the heap and copy each one that a test process shares.
+    gc.disable()
     if home.tier != "namespaces":
         # What process 1 of a namespace does by itself: its children end with it, and all at once when it says
         # so.

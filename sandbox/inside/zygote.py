@@ -13,25 +13,20 @@ import os
 import resource
 import select
 import signal
-import struct
 import sys
 import time
 import traceback
 import types
 import warnings
-from _socket import AF_UNIX, CMSG_LEN, SCM_RIGHTS, SOCK_SEQPACKET, SOL_SOCKET, socket
+from _socket import AF_UNIX, SOCK_SEQPACKET, socket
 from typing import Any, NoReturn
 
 from sandbox.inside import kernel, landlock, rootfs
-from sandbox.inside.agent import run_calls
 from sandbox.inside.child import standard_streams
-from sandbox.inside.ground import FixedGround, Ground, Home, MountedGround
-from sandbox.inside.job import Runner
+from sandbox.inside.crew import ERRORS_FD, Crew, receive
+from sandbox.inside.ground import FixedGround, Home, MountedGround
 from sandbox.inside.kernel import KernelError
-from sandbox.inside.native import build, run_program
 from sandbox.inside.scratch import Scratch
-from sandbox.inside.supervisor import run_stdin, supervise
-from sandbox.inside.trial import run_trial
 
 __all__ = ["main"]
 
@@ -41,24 +36,14 @@ bisect collections contextlib functools heapq io itertools json linecache math o
 struct sys threading time traceback types typing warnings
 """
 _FIRST_FREE = 16
-_ERRORS_FD = 15
-"""Where a supervisor reports what went wrong: its descriptor 2 is that of a test."""
-
 _OURS: list[types.ModuleType] = []
-_JOBS: dict[str, Runner] = {
-    "stdin": run_stdin,
-    "calls": run_calls,
-    "asserts": run_trial,
-    "build": build,
-    "program": run_program,
-}
 
 
 def main(fd: int) -> NoReturn:
     """Settles in, tells the driver so, and serves until the driver's end closes."""
     # The module `socket` is not loaded: what a zygote holds is copied for every test.
     sock = socket(AF_UNIX, SOCK_SEQPACKET, 0, _reserve_numbers(fd))
-    config: dict[str, Any] = json.loads(_receive(sock)[0])
+    config: dict[str, Any] = json.loads(receive(sock)[0])
     try:
         # Loaded while the host's files are still in reach; a solution imports the same modules from what it
         # sees.
@@ -93,7 +78,7 @@ def _reserve_numbers(connection: int) -> int:
         plug = os.dup(plug)
     moved = os.dup(connection)
     os.dup2(plug, connection, inheritable=False)
-    os.dup2(2, _ERRORS_FD, inheritable=False)
+    os.dup2(2, ERRORS_FD, inheritable=False)
     return moved
 
 
@@ -182,27 +167,27 @@ def _preload(config: dict[str, Any]) -> None:
 
 def _serve(sock: socket, home: Home) -> NoReturn:
     place = MountedGround(home) if home.tier == "namespaces" else FixedGround(home)
+    crew = Crew(home, sock)
     while True:
-        message, fds = _receive(sock)
+        message, fds = receive(sock)
         if not message:
             os._exit(0)
         request = json.loads(message)
         reply: dict[str, Any] = {"ok": True}
         try:
-            reply.update(_one(sock, home, place.ground_for(request), fds, request))
+            reply.update(_one(sock, home, crew.start(place.ground_for(request), fds, request), request))
             place.clear(well=reply["exit"] == 0)
         except OSError as error:
             reply = {"ok": False, "detail": f"{getattr(error, 'call', '')} {error}"}
         for fd in fds:
             os.close(fd)
         _send(sock, reply)
+        if reply["ok"]:
+            crew.prepare(place.ground_for(request))
 
 
-def _one(sock: socket, home: Home, ground: Ground, fds: list[int], request: dict[str, Any]) -> dict[str, Any]:
-    pid = kernel.fork()
-    if pid == 0:
-        _become_supervisor(sock, home, ground, fds, request)
-    late = False
+def _one(sock: socket, home: Home, pid: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Waits for a supervisor, and for all that it started; says how it ended."""
     pidfd = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
@@ -226,20 +211,6 @@ def _one(sock: socket, home: Home, ground: Ground, fds: list[int], request: dict
     }
 
 
-def _become_supervisor(
-    sock: socket, home: Home, ground: Ground, fds: list[int], request: dict[str, Any]
-) -> NoReturn:
-    status = 1
-    try:
-        sock.close()
-        supervise(home, ground, fds, profile=request["job"], execute=request["execute"], jobs=_JOBS)
-        status = 0
-    except BaseException:
-        os.write(_ERRORS_FD, traceback.format_exc().encode())
-    finally:
-        os._exit(status)
-
-
 def _end_all(supervisor: int, home: Home) -> None:
     """Kills and reaps all that a request may have left: everyone in the namespace, or the supervisor's
     group."""
@@ -258,15 +229,6 @@ def _end_all(supervisor: int, home: Home) -> None:
         except ChildProcessError:
             return
     raise OSError("a process does not die")
-
-
-def _receive(sock: socket) -> tuple[bytes, list[int]]:
-    message, control, _, _ = sock.recvmsg(1 << 16, CMSG_LEN(8 * 4))
-    fds: list[int] = []
-    for level, kind, data in control:
-        if level == SOL_SOCKET and kind == SCM_RIGHTS:
-            fds += struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4])
-    return message, fds
 
 
 def _send(sock: socket, reply: dict[str, Any]) -> None:

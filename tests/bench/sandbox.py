@@ -112,7 +112,7 @@ def leaks(box: Sandbox) -> None:
     growth = {
         "open descriptors": after[0] - before[0],
         "child processes": after[2] - before[2],
-        "sandbox processes": len(box.processes()) - box.resting_processes,
+        "sandbox processes": max(0, len(box.processes()) - box.resting_processes),
     }
     for name, value in growth.items():
         figure(

@@ -228,7 +228,7 @@ def test_leaves_no_process(box: Sandbox) -> None:
     deadline = time.monotonic() + 5
     while len(box.processes()) > box.resting_processes and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(box.processes()) == box.resting_processes, "a process outlived its test"
+    assert len(box.processes()) <= box.resting_processes, "a process outlived its test"
 
 
 def test_a_killed_zygote_is_replaced_and_its_run_repeated(box: Sandbox) -> None:

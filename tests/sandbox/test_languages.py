@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sandbox import Limits, Sandbox, StdinTest
@@ -46,11 +48,13 @@ def test_a_compiled_program_is_compiled_once(box: Sandbox) -> None:
     _has(box, "cpp")
     code = '#include <cstdio>\nint main() { puts("once"); }'
     first = box.run_stdin(code, [StdinTest("", "once")], language="cpp", limits=ROOMY)
-    second = box.run_stdin(code, [StdinTest("", "once")], language="cpp", limits=ROOMY)
-    assert (first.verdict, second.verdict) == ("AC", "AC")
-    assert second.seconds < first.seconds / 2, (
-        f"{second.seconds} s the second time, {first.seconds} s the first"
+    too_small = replace(ROOMY, compile_memory_mb=1)
+    second = box.run_stdin(code, [StdinTest("", "once")], language="cpp", limits=too_small)
+    assert (first.verdict, second.verdict) == ("AC", "AC"), (
+        "no compiler runs in 1 MB: the program is not remembered"
     )
+    other = box.run_stdin(code + "//", [StdinTest("", "once")], language="cpp", limits=too_small)
+    assert other.verdict == "CE", "another text is another program"
 
 
 CPP = {
