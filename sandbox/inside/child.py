@@ -97,6 +97,8 @@ def _limits(cage: Cage) -> list[tuple[int, int | None]]:
     """The limits that the supervisor itself could not live with."""
     return [
         (resource.RLIMIT_FSIZE, cage.file_bytes),
+        (resource.RLIMIT_NOFILE, cage.open_files),
+        (resource.RLIMIT_AS, cage.address_space),
         (resource.RLIMIT_CPU, cage.cpu_s),
     ]
 
@@ -106,10 +108,8 @@ def _share_limits(cage: Cage) -> None:
     shared: list[tuple[int, int | None]] = [
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
-        (resource.RLIMIT_NOFILE, cage.open_files),
         (resource.RLIMIT_STACK, cage.stack_bytes),
         (resource.RLIMIT_NPROC, cage.processes),
-        (resource.RLIMIT_AS, cage.address_space),
     ]
     for kind, value in shared:
         if value is not None:

@@ -54,7 +54,7 @@ def _collect(job: Job) -> None:
     for name in names:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=scratch.fd)
         with open(fd, "rb") as file:
-            contents.append(file.read(_ARTIFACT_BYTES))
+            contents.append(file.read(min(os.fstat(fd).st_size, _ARTIFACT_BYTES)))
     append(job.result_fd, {"artifact": names}, *contents)
 
 

@@ -87,7 +87,8 @@ def compile_solution(job: Job) -> types.CodeType:
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (budget, hard))
     space = job.home.base_bytes + limits["compile_memory_bytes"]
-    resource.setrlimit(resource.RLIMIT_AS, (space, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    most = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (space, most))
     append_text(job.result_fd, '"phase": "compile"')
     try:
         code = compile(job.blobs[0], f"{job.home.directory}/main.py", "exec", dont_inherit=True)
@@ -96,7 +97,9 @@ def compile_solution(job: Job) -> types.CodeType:
         append(job.result_fd, {"phase": "rejected", "reason": reason}, b"", b"")
         os._exit(0)
     append_text(job.result_fd, '"phase": "run"')
+    # What is left belongs to this process itself, which must be able to read all that a test wrote.
     resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     return code
 
 

@@ -46,7 +46,7 @@ def test_what_does_not_compile_says_why(box: Sandbox, language: str) -> None:
 
 def test_a_compiled_program_is_compiled_once(box: Sandbox) -> None:
     _has(box, "cpp")
-    code = '#include <cstdio>\nint main() { puts("once"); }'
+    code = '#include <bits/stdc++.h>\nint main() { std::cout << "once"; }'
     first = box.run_stdin(code, [StdinTest("", "once")], language="cpp", limits=ROOMY)
     too_small = replace(ROOMY, compile_memory_mb=1)
     second = box.run_stdin(code, [StdinTest("", "once")], language="cpp", limits=too_small)

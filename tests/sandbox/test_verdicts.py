@@ -201,3 +201,23 @@ def test_a_timeout_near_the_limit_is_measured_again_and_alone() -> None:
     near, far = TestResult("TLE", cpu_s=1.1), TestResult("TLE", cpu_s=1.3)
     asleep, passed = TestResult("TLE", cpu_s=0.1, wall_s=3.1), TestResult("AC", cpu_s=0.9)
     assert [doubt(result, limits) for result in (near, far, asleep, passed)] == ["near", None, "idle", None]
+
+
+SMALL = [
+    Limits(memory_mb=1),
+    Limits(open_files=5),
+    Limits(memory_mb=8, output_mb=64),
+    Limits(scratch_files=2),
+    Limits(threads=1),
+    Limits(compile_memory_mb=8),
+]
+
+
+@pytest.mark.parametrize("limits", SMALL, ids=str)
+def test_a_small_limit_is_the_programs_and_not_the_sandboxs(box: Sandbox, limits: Limits) -> None:
+    result = box.run_stdin(
+        "print('x' * int(input()))", [StdinTest("1", "x"), StdinTest("3000000")], limits=limits
+    )
+    assert result.verdict in ("AC", "MLE", "RE"), f"the sandbox itself fails under {limits}: {result}"
+    assert box.run_calls("def f(): return 1", [CallTest([], 1)], entry="f", limits=limits).verdict == "AC"
+    assert box.run_asserts("def f(): return 1", "assert f() == 1", limits=limits).verdict == "AC"
