@@ -2,12 +2,15 @@
 
     python -m tests.bench.sampling              # both parts: about 8 minutes on 2 idle cores
     python -m tests.bench.sampling tail         # the simulated long tail alone, 20 s
+    python -m tests.bench.sampling adaptive     # what asking until one is right saves: 10 minutes
 
 Throughput: two processes hold the packaged teacher, one behind `vllm.LLM`, one behind the stage `sample`. In
 turn they answer the same problems, round by round, so that whatever else the machine does strikes both.
 
 Long tail: a simulated teacher with 64 places answers in 50 ms, every twentieth time in 2 s. The bound is what
 the same answers take when each is begun, in order, the moment a place is free.
+
+Adaptive: see `_adaptive.py`.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from factory.models import TEACHER, resolve
 from factory.stages.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher
 from factory.teachers.segments import decode_line, line_facts
+from tests.bench._adaptive import adaptive
 from tests.bench._report import figure, finish
 
 ROUNDS = 4
@@ -59,6 +63,8 @@ def main() -> None:
         tail()
     if "throughput" in parts:
         throughput()
+    if "adaptive" in parts:
+        adaptive()
     finish()
 
 
