@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,7 @@ class Sandbox:
             preload=preload,
             tool_roots=self._toolbox.roots,
         )
+        weakref.finalize(self, self._engine.abandon)
         self.tier = self._engine.tier
         if self.tier != "namespaces" and os.geteuid() == 0:
             self._toolbox.keep_readable()
@@ -246,7 +248,7 @@ class Sandbox:
         stop: bool,
     ) -> Result:
         if not inputs:
-            return Result("AC", reason="no tests")
+            raise ValueError("there are no tests: a program that is not tried has not passed")
         seen: list[TestResult] = []
 
         def each(frame: Frame) -> bool:
@@ -269,17 +271,16 @@ class Sandbox:
         for place, result in enumerate(results):
             why = doubt(result, limits)
             if why is not None:
-                again = self._engine.request(
-                    artifact.head,
-                    [*artifact.blobs, inputs[place]],
-                    limits=limits,
-                    tests=1,
-                    files=[file.fd for file in artifact.files],
-                    alone=why == "near",
-                )
-                if not isinstance(again, Result):
+                again = self._again(artifact, inputs[place], limits, alone=why == "near")
+                if isinstance(again, Result):
+                    results[place] = replace(result, verdict="INFRA", reason=again.reason)
+                else:
                     results[place] = judge(again[0], place)
         return Result(_overall(results), results)
+
+    def _again(self, artifact: Artifact, text: bytes, limits: Limits, *, alone: bool) -> list[Frame] | Result:
+        files, blobs = [file.fd for file in artifact.files], [*artifact.blobs, text]
+        return self._engine.request(artifact.head, blobs, limits=limits, tests=1, files=files, alone=alone)
 
 
 def _overall(tests: Sequence[TestResult]) -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.model import Limits, Result, SandboxError, Tier
 from sandbox.place import Interpreter, Place, copy_stdlib, readable_by_others
 from sandbox.pool import Pool
+from sandbox.shared import SharedDirectory
 from sandbox.slot import Broken, Frame, Slot, TierUnavailable
 from sandbox.tiers import ORDER
 
@@ -41,12 +40,14 @@ class Engine:
         self._site_dirs = list(site_dirs)
         self._preload = list(preload)
         self._tool_roots = list(tool_roots)
-        self.shared = _make_shared_directory()
+        self._directory = SharedDirectory()
+        self.shared = self._directory.path
+        self._pid = os.getpid()
         try:
             self.tier, first = self._first_slot(wanted)
             self.pool = Pool([first, *[self._slot(self.tier, number) for number in range(1, slots)]])
         except BaseException:
-            shutil.rmtree(self.shared, ignore_errors=True)
+            self._directory.remove()
             raise
 
     @property
@@ -55,9 +56,18 @@ class Engine:
         return f"{self.shared}/headers"
 
     def close(self) -> None:
-        """Ends every process and removes the directory."""
+        """Waits for the runs under way, ends every process and removes the directory."""
         self.pool.close()
-        shutil.rmtree(self.shared, ignore_errors=True)
+        self._directory.remove()
+
+    def abandon(self) -> None:
+        """As `close`, at once, for a sandbox that nobody closed; a process forked from its maker does nothing."""
+        if os.getpid() != self._pid or self.pool.closed:
+            return
+        self.pool.closed = True
+        for slot in self.pool.slots:
+            slot.close()
+        self._directory.remove()
 
     def request(
         self,
@@ -129,16 +139,6 @@ class Engine:
                 copy_stdlib(self._interpreter, copied)
         place.prepare(copied_stdlib=copied)
         return Slot(place, limits=self._limits, preload=self._preload)
-
-
-def _make_shared_directory() -> str:
-    """The one directory that a sandbox makes; in memory where the machine has a place for that."""
-    memory = "/dev/shm"
-    parent = memory if os.path.isdir(memory) and os.access(memory, os.W_OK) else None
-    path = tempfile.mkdtemp(prefix="sandbox-", dir=parent)
-    os.chmod(path, 0o711)
-    os.mkdir(f"{path}/headers", 0o755)
-    return path
 
 
 def _outcome(record: list[Frame], reply: dict[str, Any]) -> list[Frame] | Result | str:

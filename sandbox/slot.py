@@ -144,6 +144,8 @@ class Slot:
                 if each is not None:
                     _answer(ours, fds[1], each, deadline_s)
                 reply = self._reply()
+            if not reply["ok"]:
+                raise Broken(str(reply.get("detail")))
             record = [(frame, parts) for frame, parts, _ in read_all(fds[1])]
         except (OSError, Broken) as error:
             self.stop()
@@ -151,9 +153,6 @@ class Slot:
         finally:
             for fd in fds:
                 os.close(fd)
-        if not reply["ok"]:
-            self.stop()
-            raise Broken(str(reply.get("detail")))
         return record, reply
 
     @property
