@@ -78,8 +78,9 @@ def test_a_model_that_was_removed_is_set_up_again(checkout: Path, tmp_path: Path
 
 
 def test_packages_that_are_installed_again_leave_the_models_as_they_are(
-    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checkout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("FACTORY_HOME", raising=False)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     venv = _set_up_before(checkout, models=[str(tmp_path / "model")])
