@@ -61,7 +61,7 @@ class Engine:
         self._directory.remove()
 
     def abandon(self) -> None:
-        """As `close`, at once, for a sandbox that nobody closed; a process forked from its maker does nothing."""
+        """As `close`, at once, for a sandbox that nobody closed; a process forked from its maker does not."""
         if os.getpid() != self._pid or self.pool.closed:
             return
         self.pool.closed = True

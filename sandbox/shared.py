@@ -1,7 +1,7 @@
 """The one directory on the host that a sandbox makes, and how those of killed processes go.
 
-A directory is locked by the process that made it for as long as that lives. A new sandbox removes the directories
-of its own user that carry a lock which nobody holds; it touches nothing else.
+A directory is locked by the process that made it for as long as that lives. A new sandbox removes the
+directories of its own user that carry a lock which nobody holds; it touches nothing else.
 """
 
 from __future__ import annotations
