@@ -153,8 +153,13 @@ def _rank(folder: str) -> int:
     return next((rank for rank in _RANKS if rank >= wanted), _RANKS[-1])
 
 
-def _variables(folder: ModelFolder) -> dict[str, str]:
-    """Environment of the engine; what the user has set already stays."""
+_THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+"""Set for every worker of a cluster. On a processor the engine pins one thread to each of its cores itself; a
+cap above their number makes two threads wait for each other on one core: five times slower."""
+
+
+def _variables(folder: ModelFolder) -> dict[str, str | None]:
+    """Environment of the engine, null for a variable to unset; what else the user has set stays."""
     wanted = {
         # Gibibytes for the attention cache on a processor; of no meaning on a GPU.
         "VLLM_CPU_KVCACHE_SPACE": "2",
@@ -168,18 +173,22 @@ def _variables(folder: ModelFolder) -> dict[str, str]:
     }
     if folder.path is not None:
         wanted |= {"HF_HUB_OFFLINE": "1"}
-    return {name: os.environ.get(name, value) for name, value in wanted.items()}
+    return {name: os.environ.get(name, value) for name, value in wanted.items()} | dict.fromkeys(_THREAD_CAPS)
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _set(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _set(before)
+
+
+def _set(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
