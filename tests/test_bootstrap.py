@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -165,7 +166,11 @@ def test_constraints_pin_exact_versions_that_serve_both_stacks() -> None:
 
 
 def test_the_tests_run_with_the_versions_that_constraints_pin() -> None:
-    installed = {canonicalize_name(d.name): d.version for d in importlib.metadata.distributions()}
+    # Not the whole of sys.path: setuptools puts its own old copies of some packages there once imported.
+    folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    found = importlib.metadata.distributions(path=folders)
+    installed = {canonicalize_name(d.name): d.version for d in found}
+    assert "ray" in installed
     pins = [Requirement(line) for line in _constraint_lines()]
     wrong = {
         pin.name: installed[canonicalize_name(pin.name)]

@@ -50,7 +50,7 @@ def test_rejected_rows_are_on_disk_with_their_reason(tmp_path: Path) -> None:
 
 def test_a_stage_that_loses_a_row_stops_the_run_and_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        RowsLost, match="step 2 'swallow', shard 0: 10 rows must leave, 9 kept and 0 rejected"
+        RowsLost, match=r"step 2 'swallow', shard \d: 10 rows must leave, 9 kept and 0 rejected"
     ):
         go(tmp_path, Numbers(), Swallow())
 
