@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 from factory.core import PipelineError, Resources
 from factory.models import ModelFolder, resolve
+from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
 from verifiers.reward import Scorer
 
@@ -27,17 +27,6 @@ _IDENTITY_ARGUMENTS = frozenset(
 )
 _SHUTDOWN_S = 20.0
 """Time for the engine to end by itself, in seconds, before it is killed."""
-_ENVIRONMENT = {
-    # Gibibytes for the attention cache on a processor; of no meaning on a GPU.
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_NO_USAGE_STATS": "1",
-    # A forked engine would hold the guardian's pipe open, and not outlive a loaded GPU context.
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-    # A process title written over the environment would hide the guardian's mark.
-    "SPT_NOENV": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-}
 
 
 def opened_scorer(
@@ -167,8 +156,7 @@ def loaded_llm(
     fixed = sorted((_IDENTITY_ARGUMENTS | arguments.keys()) & resources.engine_args.keys())
     if fixed:
         raise PipelineError(f"engine_args must not hold {fixed}: they can change what the model says")
-    offline = {"HF_HUB_OFFLINE": "1"} if folder.path is not None else {}
-    with guarded(), _environment({**_ENVIRONMENT, **offline}):
+    with guarded(), engine_environment(folder):
         from vllm import LLM
         from vllm.platforms import current_platform
 
@@ -189,15 +177,3 @@ def loaded_llm(
         yield llm
     finally:
         llm.llm_engine.engine_core.shutdown(timeout=_SHUTDOWN_S)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Sets what the user has not set, for as long as the context lasts."""
-    missing = {name: value for name, value in variables.items() if name not in os.environ}
-    os.environ.update(missing)
-    try:
-        yield
-    finally:
-        for name in missing:
-            os.environ.pop(name, None)

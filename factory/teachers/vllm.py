@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from factory.core import PipelineError, Resources
 from factory.core.paths import DataPath, resolve_path
 from factory.models import ModelFolder, resolve
 from factory.teachers.base import LiveTeacher, Teacher
+from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
 from factory.teachers.stored import content_digest
 from factory.teachers.vllm_engine import Engine
@@ -83,7 +84,7 @@ class Vllm(Teacher):
         """Load the model: on a processor 40 s and more. Engine processes never outlive this one."""
         _refuse_identity(resources.engine_args)
         folder = self._folder()
-        with guarded(), _environment(_variables(folder)):
+        with guarded(), engine_environment(folder):
             from vllm.v1.engine.async_llm import AsyncLLM
 
             engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
@@ -151,44 +152,3 @@ def _rank(folder: str) -> int:
     """The smallest rank that vLLM makes room for and that the adapter fits into."""
     wanted = json.loads(Path(_adapter_files(folder)[0]).read_text(encoding="utf-8"))["r"]
     return next((rank for rank in _RANKS if rank >= wanted), _RANKS[-1])
-
-
-_THREAD_CAPS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-"""Set for every worker of a cluster. On a processor the engine pins one thread to each of its cores itself; a
-cap above their number makes two threads wait for each other on one core: five times slower."""
-
-
-def _variables(folder: ModelFolder) -> dict[str, str | None]:
-    """Environment of the engine, null for a variable to unset; what else the user has set stays."""
-    wanted = {
-        # Gibibytes for the attention cache on a processor; of no meaning on a GPU.
-        "VLLM_CPU_KVCACHE_SPACE": "2",
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        # A forked engine would hold the guardian's pipe open, and not outlive a loaded GPU context.
-        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-        # A process title written over the environment would hide the guardian's mark.
-        "SPT_NOENV": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    if folder.path is not None:
-        wanted |= {"HF_HUB_OFFLINE": "1"}
-    return {name: os.environ.get(name, value) for name, value in wanted.items()} | dict.fromkeys(_THREAD_CAPS)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str | None]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    _set(variables)
-    try:
-        yield
-    finally:
-        _set(before)
-
-
-def _set(variables: Mapping[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,9 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from factory.core import PipelineError, Resources, Site
@@ -25,7 +28,7 @@ from factory.models import TEACHER, packaged_folder
 from factory.stages.sample import Sample
 from factory.teachers import Vllm
 from tests.teachers.scripted import asking
-from tests.teachers.vllm_worker import QUESTIONS, SHORT
+from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT
 
 LOAD_S = 400.0
 """Longest time a load may take on a busy machine with two cores; 40 s when it is idle."""
@@ -87,6 +90,18 @@ def test_counts_the_tokens_of_the_templates_text(worker: tuple[Any, Path], teach
         )
 
 
+def test_gives_the_log_probability_of_each_token(worker: tuple[Any, Path]) -> None:
+    for row in pq.read_table(worker[1] / "kept.parquet").to_pylist():
+        assert len(row["token_logprobs"]) == row["completion_tokens"]
+        assert all(value <= 0 for value in row["token_logprobs"])
+        assert len(set(row["token_logprobs"])) > 1
+
+
+def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"adapter_config\.json is not there"):
+        Vllm(model=TEACHER, lora=str(tmp_path)).identity()
+
+
 def test_a_prompt_over_the_context_is_rejected_not_fatal(worker: tuple[Any, Path]) -> None:
     rejected = pq.read_table(worker[1] / "rejected.parquet").to_pylist()
     assert [r["reason"] for r in rejected] == ["teacher_error"] * 3
@@ -113,6 +128,61 @@ def test_a_killed_worker_takes_its_engine_along(worker: tuple[subprocess.Popen[b
     _, alive = psutil.wait_procs(family, timeout=20)
     left = [p for p in alive if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert not left, f"processes outlive their killed worker: {left}"
+
+
+def test_an_adapter_says_what_its_merged_weights_say_and_a_form_holds_it(
+    teacher_folder: Path, tmp_path: Path
+) -> None:
+    _write_adapter(tmp_path, json.loads((teacher_folder / "config.json").read_text()))
+    command = [sys.executable, "-m", "tests.teachers.vllm_worker", str(tmp_path), "adapter"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S)
+    assert done.returncode == 0, done.stderr[-2000:]
+    greedy, *held = json.loads((tmp_path / "said.json").read_text())
+    merged, plain = _greedy(teacher_folder, tmp_path), _greedy(teacher_folder, None)
+    assert merged != plain, "the adapter has no effect, so the test shows nothing"
+    assert greedy == merged
+    assert held[0] in ("violet", "ochre")
+    assert re.fullmatch("[0-9]{3}", held[1])
+    assert json.loads(held[2]) == 41
+
+
+def test_an_adapter_counts_by_its_content(teacher_folder: Path, tmp_path: Path) -> None:
+    _write_adapter(tmp_path, json.loads((teacher_folder / "config.json").read_text()))
+    plain, laid_over = Vllm(model=TEACHER), Vllm(model=TEACHER, lora=str(tmp_path))
+    assert laid_over.identity() == {**plain.identity(), "lora": laid_over.identity()["lora"]}
+    assert str(tmp_path) not in json.dumps(laid_over.identity())
+
+
+def _write_adapter(folder: Path, config: dict[str, Any]) -> None:
+    """An adapter over every query projection, with weights large enough to change any text."""
+    chance = np.random.default_rng(3)
+    width, rank, weights = config["hidden_size"], 8, {}
+    for layer in range(config["num_hidden_layers"]):
+        stem = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
+        weights[f"{stem}.lora_A.weight"] = chance.normal(0, 0.1, (rank, width)).astype(np.float32)
+        weights[f"{stem}.lora_B.weight"] = chance.normal(0, 0.1, (width, rank)).astype(np.float32)
+    save_file(weights, folder / "adapter_model.safetensors")
+    about = {"peft_type": "LORA", "r": rank, "lora_alpha": 16, "target_modules": ["q_proj"], "bias": "none"}
+    (folder / "adapter_config.json").write_text(json.dumps({**about, "task_type": "CAUSAL_LM"}))
+
+
+def _greedy(model_folder: Path, adapter: Path | None) -> str:
+    """What transformers says to the worker's question, with W + (alpha / r) B A in place of each W."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
+    if adapter is not None:
+        weights = load_file(adapter / "adapter_model.safetensors")
+        for number, layer in enumerate(model.model.layers):
+            stem = f"base_model.model.model.layers.{number}.self_attn.q_proj"
+            change = weights[f"{stem}.lora_B.weight"] @ weights[f"{stem}.lora_A.weight"]
+            layer.self_attn.q_proj.weight.data += torch.from_numpy(16 / 8 * change)
+    text = tokenizer.apply_chat_template(list(ADAPTER_ASKED), tokenize=False, add_generation_prompt=True)
+    given = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+    made = model.generate(**given, do_sample=False, max_new_tokens=12)
+    return str(tokenizer.decode(made[0][given["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
 def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> None:

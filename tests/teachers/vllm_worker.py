@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import threading
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 from factory.core import Busy, Resources, Site
 from factory.models import TEACHER
 from factory.stages.sample import Sample
+from factory.teachers import Request, Sampling, Vllm
 from tests.teachers.scripted import asking
 
 QUESTIONS = ("What is 2 + 2?", "Name a colour.", "word " * 9000, "Say hello.")
+ADAPTER_ASKED = ({"role": "user", "content": "Name a colour."},)
 
 SHORT = {
     "teacher": {"type": "vllm", "model": TEACHER},
@@ -24,6 +27,7 @@ SHORT = {
     "n": 3,
     "max_tokens": 24,
     "stop": ["."],
+    "logprobs": True,
 }
 
 
@@ -46,8 +50,21 @@ def main(folder: Path) -> None:
         time.sleep(600)
 
 
+def with_adapter(folder: Path) -> None:
+    """Writes said.json: the likeliest tokens with the adapter in `folder`, then a text in each held form."""
+    greedy = Sampling(temperature=0, max_tokens=12)
+    forms = {"choice": ["violet", "ochre"]}, {"regex": "[0-9]{3}"}, {"json_schema": {"enum": [41]}}
+    wanted = [greedy, *(Sampling(temperature=1, max_tokens=12, structure=form) for form in forms)]
+
+    async def say() -> list[str]:
+        async with Vllm(model=TEACHER, dtype="float32", lora=str(folder)).open(Resources()) as live:
+            return [(await live.complete(Request("p", 0, ADAPTER_ASKED, one))).content for one in wanted]
+
+    (folder / "said.json").write_text(json.dumps(asyncio.run(say())))
+
+
 if __name__ == "__main__":
     try:
-        main(Path(sys.argv[1]))
+        (with_adapter if sys.argv[2:] == ["adapter"] else main)(Path(sys.argv[1]))
     except Busy as error:
         sys.exit(str(error))
