@@ -48,6 +48,9 @@ class LLMJudge(Verifier):
     """Best grade, one digit so that it is one token."""
     max_tokens: int = Field(default=2_048, ge=16)
     """Budget of one vote; reasoning judges need at least 1,024."""
+    think: bool = True
+    """Whether the model may think before its verdict. If not, its answer is held to the verdict's JSON: cheap
+    and always readable, but a worse judge than a model that reasons."""
     short_reference_words: int = Field(default=3, ge=0)
     """A reference of at most this many words must occur in the answer; 0 leaves that to the model."""
     seed: int = 0
@@ -118,16 +121,32 @@ class LLMJudge(Verifier):
         prompt, answer = (for_the_judge(text, limit=SHOWN_CHARS) for text in (case.prompt, case.content))
         mark = _mark(self.seed, vote, case.prompt, case.content)
         if self.ask == "reference":
-            return reference_messages(prompt, reference=case.reference or "", answer=answer, mark=mark)
+            reference = case.reference or ""
+            return reference_messages(prompt, reference=reference, answer=answer, mark=mark, think=self.think)
         return grade_messages(
-            prompt, reference=case.reference, answer=answer, mark=mark, highest=self.highest_grade
+            prompt,
+            reference=case.reference,
+            answer=answer,
+            mark=mark,
+            highest=self.highest_grade,
+            think=self.think,
         )
 
     def _sampling(self, vote: int) -> Sampling:
         temperature = self.temperature if self.votes > 1 else 0.0
         return Sampling(
-            temperature, top_p=0.95, max_tokens=self.max_tokens, seed=self.seed + vote, logprobs=20
+            temperature,
+            top_p=0.95,
+            max_tokens=self.max_tokens,
+            seed=self.seed + vote,
+            logprobs=20,
+            choices=() if self.think else self._choices(),
         )
+
+    def _choices(self) -> tuple[str, ...]:
+        if self.ask == "reference":
+            return '{"correct": true}', '{"correct": false}'
+        return tuple(f'{{"score": {grade}}}' for grade in range(self.highest_grade + 1))
 
 
 def _mark(seed: int, vote: int, prompt: str, answer: str) -> str:

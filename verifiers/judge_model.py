@@ -23,6 +23,8 @@ class Sampling:
     seed: int
     logprobs: int
     """How many alternatives per token to report."""
+    choices: tuple[str, ...] = ()
+    """JSON objects of one key, one of which the whole answer must be; none lets the model write freely."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ def _answers(form: str) -> Form[tuple[Sequence[Mapping[str, str]], Sampling], Ju
 
     def key(asked: tuple[Sequence[Mapping[str, str]], Sampling]) -> str:
         messages, how = asked
-        drawn = [how.temperature, how.top_p, how.max_tokens, how.seed, how.logprobs]
+        drawn = [how.temperature, how.top_p, how.max_tokens, how.seed, how.logprobs, *how.choices]
         return json.dumps([form, [dict(m) for m in messages], drawn], ensure_ascii=False, sort_keys=True)
 
     return Form(

@@ -23,7 +23,7 @@ from factory.teachers.base import (
 )
 from factory.teachers.pace import Pace, Pool, Rate
 
-__all__ = ["Http"]
+__all__ = ["Http", "schema_format"]
 
 _TIMEOUT_S = 1200.0
 _PATIENCE_S = 600.0
@@ -251,10 +251,15 @@ class _Endpoint:
 def _structured(structure: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
     """The form of the answer: a JSON schema as the protocol has it, the rest as vLLM's server takes it."""
     if "json_schema" in structure:
-        schema = {"name": "answer", "schema": structure["json_schema"], "strict": True}
-        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        return schema_format(structure["json_schema"])
     extra["structured_outputs"] = dict(structure)
     return {}
+
+
+def schema_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request's body says to hold the answer to a JSON schema."""
+    named = {"name": "answer", "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": named}}
 
 
 def _logprobs(choice: Any, *, who: str) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import os
 import time
@@ -12,11 +13,12 @@ from typing import Any
 
 from factory.core import Busy, PipelineError, Refused, Resources
 from factory.models import resolve
-from factory.teachers.http import Http
+from factory.teachers.http import Http, schema_format
 from factory.teachers.loop import LoopThread
 from factory.teachers.pace import Pace, Pool, Rate
 from factory.teachers.pooling import loaded_llm, own_dtype
 from factory.teachers.vllm import Vllm
+from factory.teachers.vllm_engine import structured_output
 from verifiers.judge_model import JudgeCompletion, Model, Sampling, TokenLogprobs
 
 __all__ = ["opened_judge"]
@@ -81,6 +83,7 @@ def _said(
             # A generator of its own crashes the processor's sampler.
             seed=None if current_platform.is_cpu() else how.seed,
             logprobs=how.logprobs,
+            structured_outputs=structured_output({"choice": list(how.choices)} if how.choices else None),
         )
         for place in asked
     ]
@@ -229,12 +232,26 @@ class _Endpoint:
             "extra_body": dict(teacher.extra_body),
             teacher.token_limit: how.max_tokens,
         }
+        if how.choices:
+            body |= schema_format(_schema(how.choices))
         return body | ({"seed": how.seed} if teacher.seeded else {})
 
     def _busy(self, message: str, *, retry_after_s: float | None = None) -> Busy:
         # Some endpoints repeat the key that they refuse.
         clean = " ".join(message.replace(self._key, "***").split())[:500]
         return Busy(f"judge '{self._teacher.name}': {clean}", retry_after_s=retry_after_s)
+
+
+def _schema(choices: Sequence[str]) -> dict[str, Any]:
+    """What an endpoint that knows JSON schemas, but no choices, is told."""
+    objects = [json.loads(choice) for choice in choices]
+    [key] = objects[0]
+    return {
+        "type": "object",
+        "properties": {key: {"enum": [one[key] for one in objects]}},
+        "required": [key],
+        "additionalProperties": False,
+    }
 
 
 def _reported(answer: Any) -> JudgeCompletion:

@@ -13,7 +13,7 @@ from factory.teachers.base import Completion, Request, TeacherDown, split_reason
 if TYPE_CHECKING:
     from factory.teachers.vllm import Vllm
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "structured_output"]
 
 _WAITING_PER_SLOT = 2
 """Requests held per sequence that the engine runs: the second waits inside, so no place is ever empty."""
@@ -83,7 +83,7 @@ class Engine:
             output_kind=RequestOutputKind.FINAL_ONLY,
             # Zero alternatives: the chosen token's own.
             logprobs=0 if how.logprobs else None,
-            structured_outputs=_structured(how.structure),
+            structured_outputs=structured_output(how.structure),
         )
         (prompt,) = self._engine.renderer.render_cmpl([TokensPrompt(prompt_token_ids=list(tokens))])
         last = None
@@ -150,7 +150,8 @@ class Engine:
         return parse
 
 
-def _structured(structure: Mapping[str, Any] | None) -> Any:
+def structured_output(structure: Mapping[str, Any] | None) -> Any:
+    """vLLM's form of a structure of the sampling; null for none."""
     if structure is None:
         return None
     from vllm.sampling_params import StructuredOutputsParams

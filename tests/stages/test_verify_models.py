@@ -136,6 +136,16 @@ def test_a_broken_endpoint_stops_the_shard_and_is_no_verdict(
             apply(completions([{"content": "It comes to five of them."}]))
 
 
+def test_a_judge_that_may_not_think_is_held_to_its_verdict(tmp_path: Path) -> None:
+    with judging(sure) as endpoint:
+        rows, _ = run(judge(first=(), think=False), ["It comes to five of them."], served(endpoint, tmp_path))
+        free, _ = run(judge(first=()), ["It comes to five of them."], served(endpoint, tmp_path))
+    assert [row["verdict"] for row in (*rows, *free)] == ["pass", "pass"]
+    forms = [b["response_format"]["json_schema"]["schema"] for b in endpoint.bodies if "response_format" in b]
+    assert len(forms) == len(endpoint.bodies) / 2
+    assert forms[0]["properties"] == {"correct": {"enum": [True, False]}}
+
+
 def test_a_refused_conversation_is_an_error_and_no_fail(tmp_path: Path) -> None:
     with judging(sure) as endpoint:
         endpoint.status = 400
