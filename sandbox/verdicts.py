@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from sandbox.compare import values_equal
 from sandbox.inside.codec import CodecError, decode
+from sandbox.inside.told import read
 from sandbox.model import Limits, TestResult, Verdict
 
 __all__ = ["call_result", "doubt", "resource_verdict", "stdin_result", "trial_results"]
@@ -149,29 +149,30 @@ def _short(value: Any) -> str:
 
 def trial_results(head: dict[str, Any], parts: list[bytes], limits: Limits) -> tuple[list[TestResult], bool]:
     """The results of an assert or pytest run, and whether its harness was weak."""
-    report_text, out, err, judge_err = parts
-    report = _parsed(report_text)
+    report, out, err, judge_err = parts
+    told = read(report)
+    if told.error is not None:
+        return [_ended(head, out, err, "RE", told.error)], False
     verdict, reason = resource_verdict(head, err, limits)
     if verdict is None and head["judge"]["killed"] in ("cpu", "wall", "memory"):
         verdict, reason = "TLE", "the tests did not end in time"
-    if report is None:
+    tests = told.tests
+    if not told.closed:
+        tests = [*tests, {"name": told.under_way, "outcome": "died", "reason": ""}]
         if verdict is None:
             verdict, reason = "RE", "the tests ended their own process: " + _line(judge_err[-200:])
-        return [_ended(head, out, err, verdict, reason)], False
-    if report["error"]:
-        return [_ended(head, out, err, "RE", report["error"])], False
     # Killed because the tests were over: how the solution's process ended means nothing then.
-    if verdict is None and any(test["outcome"] == "died" for test in report["tests"]):
+    elif verdict is None and any(test["outcome"] == "died" for test in tests):
         verdict, reason = "RE", _crash(head, err)
     results = []
-    for test in report["tests"]:
+    for test in tests:
         if test["outcome"] == "skipped":
             continue
         named, why = _named(test, verdict, reason)
         results.append(_ended(head, out, err, named, why, name=test["name"]))
     if not results:
         results.append(_ended(head, out, err, "WA", "every test was skipped"))
-    return results, bool(report["weak"])
+    return results, told.weak
 
 
 def _named(test: dict[str, Any], verdict: Verdict | None, reason: str) -> tuple[Verdict, str]:
@@ -181,11 +182,3 @@ def _named(test: dict[str, Any], verdict: Verdict | None, reason: str) -> tuple[
     if outcome == "died":
         return verdict or "RE", reason or test["reason"]
     return ("RE" if outcome == "error" else "WA"), test["reason"]
-
-
-def _parsed(text: bytes) -> dict[str, Any] | None:
-    try:
-        report = json.loads(text)
-    except ValueError:
-        return None
-    return report if isinstance(report, dict) else None

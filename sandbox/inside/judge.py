@@ -6,17 +6,18 @@ from __future__ import annotations
 import _ast as ast  # the node classes alone; the module around them takes longer than a run
 import builtins
 import importlib
-import json
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 from sandbox.inside import minipytest
+from sandbox.inside.aloof import stay_aloof
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
 from sandbox.inside.remote import Remote, SolutionDied, Wire
+from sandbox.inside.told import Teller
 
 __all__ = ["judge"]
 
@@ -24,41 +25,47 @@ _MAX_TESTS = 2_000
 
 
 def judge(tests: bytes, head: dict[str, Any], directory: str) -> NoReturn:
-    """Runs all tests and leaves; descriptor 3 is the solution's, 4 takes the report."""
+    """Runs all tests and leaves; descriptor 3 is the solution's, 4 takes what is told of them."""
+    stay_aloof(directory)
     sys.modules.pop(head["module"], None)  # the solution is not here
-    wire = Wire(3)
-    report: dict[str, Any] = {"tests": [], "weak": False, "error": None}
+    wire, teller = Wire(3), Teller(4)
+    unusable = None
     try:
         if head["style"] == "pytest":
-            _run_pytest(wire, tests, head, report["tests"])
+            _run_pytest(wire, tests, head, teller, directory)
         else:
-            _run_asserts(wire, tests, head, report["tests"])
+            _run_asserts(wire, tests, head, teller, directory)
     except SolutionDied as error:
-        report["tests"].append({"name": "", "outcome": "died", "reason": str(error)})
+        teller.ended("", "died", str(error), weak=wire.weak)
     except SyntaxError as error:
-        report["error"] = f"the tests do not compile: {error}"
-    report["weak"] = wire.weak
-    os.write(4, json.dumps(report).encode())
+        unusable = f"the tests do not compile: {error}"
+    teller.closed(error=unusable)
     finish(0, wait=False)
 
 
-def attempt(wire: Wire, name: str, body: Callable[[], Any], results: list[dict[str, Any]]) -> bool:
-    """Runs one test and notes how it ended; returns whether the next one can run."""
-    if len(results) >= _MAX_TESTS:
-        return False
+def attempt(
+    wire: Wire, name: str, body: Callable[[], Any], teller: Teller, *, counted: bool = True
+) -> str | None:
+    """Runs one test and tells how it ended: its outcome, or null when there have been enough tests.
+
+    What is not `counted` is told only when it did not pass.
+    """
+    if teller.tests >= _MAX_TESTS:
+        return None
+    teller.begins(name)
     try:
         body()
         outcome, reason = "passed", ""
     except SolutionDied as error:
-        results.append({"name": name, "outcome": "died", "reason": str(error)})
-        return False
+        outcome, reason = "died", str(error)
     except minipytest.Skipped as error:
         outcome, reason = "skipped", str(error)
     except BaseException as error:
         outcome = "error" if id(error) in wire.from_solution else "failed"
         reason = _describe(error)
-    results.append({"name": name, "outcome": outcome, "reason": reason})
-    return True
+    if counted or outcome != "passed":
+        teller.ended(name, outcome, reason, weak=wire.weak)
+    return outcome
 
 
 def _describe(error: BaseException) -> str:
@@ -69,11 +76,12 @@ def _describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:400].rstrip(": ")
 
 
-def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], results: list[dict[str, Any]]) -> None:
+def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], teller: Teller, directory: str) -> None:
     """Top-level statements one by one; each assert, and `check(candidate)`, is a test."""
     tree = compile(tests, "tests.py", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
     assert isinstance(tree, ast.Module)
     namespace: dict[str, Any] = {"__name__": "__tests__", "__builtins__": builtins}
+    namespace["__file__"] = f"{directory}/tests.py"
     _bring_names(wire, namespace)
     steps: list[tuple[str, types.CodeType, bool]] = []
     for statement in tree.body:
@@ -82,16 +90,12 @@ def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], results: list[d
     if _defines_check(tree) and not _calls_check(tree):
         steps.append(("check", compile(f"check({head['entry']})", "tests.py", "exec"), True))
     for name, code, counted in steps:
-        outcome: list[dict[str, Any]] = []
-        going = attempt(wire, name, lambda code=code: exec(code, namespace), outcome)  # type: ignore[misc]
-        if counted or (outcome and outcome[0]["outcome"] != "passed"):
-            results += outcome
-        if not going or (not counted and outcome[0]["outcome"] != "passed"):
+        outcome = attempt(wire, name, partial(exec, code, namespace), teller, counted=counted)
+        if outcome in (None, "died") or (not counted and outcome != "passed"):
             return
-    if not results:
-        results.append(
-            {"name": "", "outcome": "failed", "reason": "the tests hold no assert and no check function"}
-        )
+    if not teller.tests:
+        reason = "the tests hold no assert and no check function"
+        teller.ended("", "failed", reason, weak=wire.weak)
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -175,22 +179,19 @@ class _SolutionModule(types.ModuleType):
         return value
 
 
-def _run_pytest(wire: Wire, tests: bytes, head: dict[str, Any], results: list[dict[str, Any]]) -> None:
+def _run_pytest(wire: Wire, tests: bytes, head: dict[str, Any], teller: Teller, directory: str) -> None:
     sys.modules["pytest"] = minipytest
     sys.modules[head["module"]] = _SolutionModule(head["module"], wire)
     module = types.ModuleType("__tests__")
+    module.__file__ = f"{directory}/test_solution.py"
     sys.modules["__tests__"] = module
     code = compile(tests, "test_solution.py", "exec", dont_inherit=True)
-    before: list[dict[str, Any]] = []
-    if (
-        not attempt(wire, "import", lambda: exec(code, module.__dict__), before)
-        or before[0]["outcome"] != "passed"
-    ):
-        results += before
+    load = partial(exec, code, module.__dict__)
+    if attempt(wire, "import", load, teller, counted=False) != "passed":
         return
     found = collect(module)
     for name, body in found:
-        if not attempt(wire, name, body, results):
+        if attempt(wire, name, body, teller) in (None, "died"):
             return
     if not found:
-        results.append({"name": "", "outcome": "failed", "reason": "no test was collected"})
+        teller.ended("", "failed", "no test was collected", weak=wire.weak)

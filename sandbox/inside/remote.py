@@ -12,7 +12,7 @@ import builtins
 import io
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from sandbox.inside.codec import CodecError
@@ -76,7 +76,7 @@ class Wire:
 
     def _error(self, names: list[str], arguments: list[Any], kinds: list[Any]) -> BaseException:
         base = next((found for name in names if (found := _builtin_error(name)) is not None), RuntimeError)
-        kind: type[BaseException] = next((item for item in kinds if isinstance(item, type)), base)
+        kind: type[BaseException] = next((item for item in kinds if _is_error(item)), base)
         try:
             error = kind(*arguments)
         except Exception:
@@ -159,9 +159,13 @@ def _library(name: str) -> Any:
     return found if isinstance(found, type) else None
 
 
+def _is_error(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
 def _builtin_error(name: Any) -> type[BaseException] | None:
     found = getattr(builtins, name, None) if type(name) is str else None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None
+    return found if _is_error(found) else None
 
 
 def _forward(printed: Any) -> None:
@@ -217,14 +221,8 @@ class Remote:
     def __setattr__(self, name: str, value: Any) -> None:
         self._wire.ask("set", self, name, value)
 
-    def __iter__(self) -> Iterator[Any]:
-        source = self._wire.ask("op", "iter", [self])
-        while True:
-            try:
-                item = self._wire.ask("op", "next", [source])
-            except StopIteration:
-                return
-            yield item
+    def __iter__(self) -> Any:
+        return self._wire.ask("op", "iter", [self])
 
     def __next__(self) -> Any:
         return self._wire.ask("op", "next", [self])

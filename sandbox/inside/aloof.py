@@ -1,0 +1,60 @@
+"""Keeps the judge's interpreter from running code that the solution left in files.
+
+Both work in one directory, so that tests can look at what the solution wrote. Nothing there is ever imported,
+wherever the tests point their search path, and a pickle there builds plain values only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from sandbox.inside.codec import CodecError
+
+__all__ = ["stay_aloof"]
+
+_PICKLED = {
+    "builtins": "bool bytearray bytes complex dict float frozenset int list range set slice str tuple",
+    "collections": "Counter OrderedDict defaultdict deque",
+    "datetime": "date datetime time timedelta timezone",
+    "decimal": "Decimal",
+    "fractions": "Fraction",
+    "numpy": "dtype ndarray",
+    "numpy.core.multiarray": "_reconstruct scalar",
+    "numpy._core.multiarray": "_reconstruct scalar",
+    "numpy._core.numeric": "_frombuffer",
+}
+"""What a pickle may name: makers of values that hold nothing else."""
+
+
+class _Empty:
+    """Finds no module."""
+
+    def find_spec(self, name: str, target: Any = None) -> None:
+        """None, whatever is asked for."""
+        del name, target
+
+
+def stay_aloof(directory: str) -> None:
+    """Takes `directory` off the search path for good, and bounds what pickles may name."""
+    home = os.path.realpath(directory)
+
+    def hook(path: str) -> _Empty:
+        found = os.path.realpath(path)
+        if found == home or found.startswith(f"{home}/"):
+            return _Empty()
+        raise ImportError(path)
+
+    sys.path[:] = [path for path in sys.path if path != directory]
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.pop(directory, None)
+    sys.addaudithook(_audit)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "pickle.find_class":
+        return
+    module, name = arguments
+    if name not in _PICKLED.get(module, "").split():
+        raise CodecError(f"a pickled {module}.{name} may not cross")
