@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from sandbox.compare import values_equal
-from sandbox.inside.codec import CodecError, decode
+from sandbox.inside.codec import CodecError
+from sandbox.inside.decoder import decode
 from sandbox.inside.told import read
 from sandbox.model import Limits, TestResult, Verdict
 

@@ -46,8 +46,12 @@ def negated(source: str) -> str | None:
     return ast.unparse(ast.fix_missing_locations(_Negation().visit(tree))) + "\n"
 
 
+_COMPARING = frozenset({"allclose", "isclose", "array_equal", "array_equiv", "approx"})
+"""Functions whose last positional argument is what is wanted."""
+
+
 class _Perturbation(ast.NodeTransformer):
-    """Changes the constants on the right of each `==` within an assert."""
+    """Changes the constants on the right of each `==`, and in each call that compares, within an assert."""
 
     def __init__(self) -> None:
         self.changed = 0
@@ -56,10 +60,15 @@ class _Perturbation(ast.NodeTransformer):
     def visit_Assert(self, node: ast.Assert) -> ast.Assert:
         for part in ast.walk(node.test):
             if isinstance(part, ast.Compare) and isinstance(part.ops[-1], ast.Eq):
-                self._inside = True
-                part.comparators[-1] = self.visit(part.comparators[-1])
-                self._inside = False
+                self._change(part.comparators)
+            elif isinstance(part, ast.Call) and part.args and _called(part) in _COMPARING:
+                self._change(part.args)
         return node
+
+    def _change(self, items: list[ast.expr]) -> None:
+        self._inside = True
+        items[-1] = self.visit(items[-1])
+        self._inside = False
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         other = _other(node.value) if self._inside else None
@@ -67,6 +76,11 @@ class _Perturbation(ast.NodeTransformer):
             return node
         self.changed += 1
         return ast.copy_location(ast.Constant(other), node)
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _other(value: object) -> int | float | str | bool | None:

@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 
+from sandbox.inside.told import FOREIGN
 from verifiers.code_blocks import Program
 from verifiers.code_runs import Ran
 from verifiers.testforms import AssertTests, CodeTests, PytestTests
@@ -15,10 +16,8 @@ __all__ = ["harness_fault"]
 
 _NO_MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
 _NO_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
-_CANNOT_CROSS = re.compile(r"\bCodecError\b|'Remote'")
+_CANNOT_CROSS = re.compile(r"\bCodecError\b|'Remote'|" + re.escape(FOREIGN))
 _NUMPY_VALUE = re.compile(r"\ba (?:ndarray|bool_?|u?int\d+|float\d+|complex\d+) may not cross")
-_OWN_VALUES = frozenset({"numpy", "pandas", "scipy", "sympy", "torch"})
-"""Packages whose values stay in the process of the solution, so that comparing them with others fails."""
 _WELL_KNOWN = frozenset({
     "PIL", "attr", "bs4", "cv2", "django", "flask", "gmpy2", "lxml", "matplotlib", "networkx", "nltk",
     "numba", "numpy", "pandas", "psutil", "pydantic", "pytz", "regex", "requests", "scipy", "seaborn",
@@ -75,8 +74,6 @@ def _other_process(failed: list[str], tree: ast.Module, program: Program, ran: R
     own = set() if isinstance(code, str) else imported_packages(code)
     if uses & {"seed"} and own & {"random", "numpy"}:
         return "the tests seed random numbers of the solution's process, which they do not share"
-    if own & _OWN_VALUES and any(test.verdict == "WA" for test in ran.result.tests):
-        return f"the solution uses {' and '.join(sorted(own & _OWN_VALUES))}, whose values cannot be compared"
     return None
 
 

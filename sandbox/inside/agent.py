@@ -15,8 +15,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
+from sandbox.inside.arrays import is_array
 from sandbox.inside.child import finish, fresh_module, report
-from sandbox.inside.codec import CodecError, decode, encode
+from sandbox.inside.codec import CodecError, encode
+from sandbox.inside.decoder import decode
 from sandbox.inside.filters import SOLUTION
 from sandbox.inside.job import Job, memory_file
 from sandbox.inside.links import Closed, Link
@@ -93,6 +95,7 @@ class _Agent:
     def __init__(self, fd: int):
         self._objects: list[Any] = [None]
         self._known: dict[int, int] = {}
+        self._namespace: dict[str, Any] = {}
         self.link = Link(fd, special=self._refer, resolve=self._resolve)
 
     def _refer(self, value: Any) -> tuple[int, str] | None:
@@ -106,7 +109,7 @@ class _Agent:
             number = len(self._objects)
             self._objects.append(value)
             self._known[id(value)] = number
-        return number, _describe(value)
+        return number, _describe(value, self._namespace.get("__name__", ""))
 
     def _resolve(self, number: int, text: str) -> Any:
         if number > 0:
@@ -216,7 +219,7 @@ class _OfJudge:
 
 
 def _packed(link: Link, value: Any) -> bytes | None:
-    if not isinstance(value, _MUTABLE):
+    if not isinstance(value, _MUTABLE) and not is_array(value):
         return None
     try:
         return link.pack(value)
@@ -228,9 +231,9 @@ def _public(namespace: dict[str, Any]) -> list[str]:
     return [name for name in namespace if isinstance(name, str) and not name.startswith("__")]
 
 
-def _describe(value: Any) -> str:
+def _describe(value: Any, own: str) -> str:
     """What the judge may know of an object: its kind and its name; for the library's own things, where they
-    are."""
+    are, and for an installed package's, which it is. `own` is the name of the solution's module."""
     if isinstance(value, types.ModuleType):
         return f"module:{value.__name__}"
     name = getattr(value, "__qualname__", None) or type(value).__qualname__
@@ -239,7 +242,11 @@ def _describe(value: Any) -> str:
         return f"library:{module}:{name}"
     if isinstance(value, type):
         return f"error:{name}" if issubclass(value, BaseException) else f"class:{name}"
-    return f"callable:{name}" if callable(value) else f"object:{name}"
+    if callable(value):
+        return f"callable:{name}"
+    package = str(type(value).__module__).partition(".")[0]
+    foreign = package not in sys.stdlib_module_names and package != own
+    return f"foreign:{package}.{name}" if foreign else f"object:{name}"
 
 
 def _standard(text: str) -> Any:

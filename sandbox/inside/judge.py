@@ -17,7 +17,7 @@ from sandbox.inside.aloof import stay_aloof
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
 from sandbox.inside.remote import Remote, SolutionDied, Wire
-from sandbox.inside.told import Teller
+from sandbox.inside.told import FOREIGN, Teller
 
 __all__ = ["judge"]
 
@@ -63,6 +63,8 @@ def attempt(
     except BaseException as error:
         outcome = "error" if id(error) in wire.from_solution else "failed"
         reason = _describe(error)
+        if wire.foreign:
+            reason += f" ({FOREIGN}: {', '.join(sorted(wire.foreign)[:4])})"
     if counted or outcome != "passed":
         teller.ended(name, outcome, reason, weak=wire.weak)
     return outcome
@@ -145,6 +147,7 @@ def _bring_names(wire: Wire, namespace: dict[str, Any]) -> None:
             value = _own_module(object.__getattribute__(value, "__name__"))
         if value is not None:
             namespace[name] = value
+    wire.foreign.clear()  # what is only there says nothing of how the tests end
 
 
 def _own_module(name: str) -> types.ModuleType | None:

@@ -7,7 +7,9 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.inside.codec import decode, encode
+from sandbox.inside.arrays import Raw, built
+from sandbox.inside.codec import encode
+from sandbox.inside.decoder import decode
 
 __all__ = ["Closed", "Link", "TooLarge"]
 
@@ -36,10 +38,12 @@ class Link:
         *,
         special: Callable[[Any], tuple[int, str] | None],
         resolve: Callable[[int, str], Any],
+        array: Callable[[Raw], Any] = built,
     ):
         self.fd = fd
         self._special = special
         self._resolve = resolve
+        self._array = array
 
     def pack(self, value: Any) -> bytes:
         """The bytes of a value, with references for what does not cross.
@@ -47,7 +51,7 @@ class Link:
         Raises:
             CodecError: it does not fit.
         """
-        return encode(value, special=self._special, max_bytes=MAX_MESSAGE)
+        return encode(value, special=self._special, max_bytes=MAX_MESSAGE, arrays=True)
 
     def send(self, value: Any) -> None:
         """Sends one value, all of it or (CodecError) nothing."""
@@ -69,7 +73,7 @@ class Link:
         size = _LENGTH.unpack(self._take(_LENGTH.size))[0]
         if size > MAX_MESSAGE:
             raise TooLarge
-        return decode(self._take(size), resolve=self._resolve)
+        return decode(self._take(size), resolve=self._resolve, array=self._array)
 
     def _take(self, size: int) -> bytes:
         pieces = []

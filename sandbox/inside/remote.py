@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from sandbox.inside.arrays import Raw, built, is_array
 from sandbox.inside.codec import CodecError
 from sandbox.inside.links import Closed, Link, TooLarge
 
@@ -32,10 +33,12 @@ class Wire:
         self.weak = False
         self.from_solution: set[int] = set()
         """Ids of exceptions that the solution raised."""
+        self.foreign: set[str] = set()
+        """Kinds of values that the solution holds and that a package made, and not it."""
         self._lent: list[Any] = [None]
         self._errors: dict[int, type[BaseException]] = {}
         self._kept: list[BaseException] = []
-        self._link = Link(fd, special=self._refer, resolve=self._resolve)
+        self._link = Link(fd, special=self._refer, resolve=self._resolve, array=self._array)
         self.test_modules: set[str] = {"__tests__"}
 
     def ask(self, verb: str, *rest: Any) -> Any:
@@ -147,7 +150,14 @@ class Wire:
             if number not in self._errors:
                 self._errors[number] = type(name, (Exception,), {"_solution_number": number})
             return self._errors[number]
+        if kind == "foreign":
+            self.foreign.add(name[:80])
         return Remote(self, number, kind, name)
+
+    def _array(self, parts: Raw) -> Any:
+        # An array without items agrees with every other that it can be spread over.
+        self.weak = self.weak or 0 in (parts.shape or ())
+        return built(parts)
 
 
 def _library(name: str) -> Any:
@@ -180,6 +190,10 @@ def _overwrite(target: Any, value: Any) -> None:
         raise TypeError("an argument changed its type")
     if isinstance(target, (list, bytearray)):
         target[:] = value
+    elif is_array(target):
+        if (target.shape, target.dtype) != (value.shape, value.dtype):
+            raise TypeError("an argument changed its shape")
+        target[...] = value
     else:
         target.clear()
         target.update(value)
@@ -216,6 +230,9 @@ class Remote:
         return self._wire.ask("call", self, list(arguments), named)
 
     def __getattr__(self, name: str) -> Any:
+        # By these numpy is told where in memory, the judge's own, the items of an array are.
+        if name.startswith(("__array", "__dlpack", "__buffer")):
+            raise AttributeError(name)
         return self._wire.ask("get", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -158,11 +158,24 @@ def _preload(config: dict[str, Any]) -> None:
     for name in [*_PRELOAD.split(), *config["preload"]]:
         __import__(name)
     if config.get("stdlib"):
+        _move_library(config["stdlib"])
         sys.path[:] = [config["stdlib"], config["stdlib"] + "/lib-dynload", *config["site_dirs"]]
     atexit._clear()
     # Kept alive, but no longer there to be imported: a solution starts with the standard library alone.
     _OURS.extend(sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "sandbox")
     sys.modules.pop("__main__")
+
+
+def _move_library(copy: str) -> None:
+    """Has the packages that are loaded look for their other modules where a solution can read them."""
+    original = os.path.dirname(os.__file__)
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__path__", None)
+        if isinstance(path, list):
+            path[:] = [
+                copy + place.removeprefix(original) if place.startswith(original + "/") else place
+                for place in path
+            ]
 
 
 def _serve(sock: socket, home: Home) -> NoReturn:

@@ -72,3 +72,23 @@ def test_controls_change_what_they_should() -> None:
     assert perturbed("assert f(1) == [2, 'a']") == "assert f(1) == [3, 'a~']\n"
     assert perturbed("assert f(1)") is None
     assert "class A" in null_solution("import os\nclass A:\n    def f(self): return 1\n")
+    assert perturbed("assert np.allclose(f(1), [2, 3])") == "assert np.allclose(f(1), [3, 4])\n"
+
+
+ARRAYS = [
+    ("np.arange(n)", "assert np.allclose(f(3), [0, 1, 2])", "pass"),
+    ("np.arange(n) + 1", "assert np.allclose(f(3), [0, 1, 2])", "fail"),
+    ("np.empty((0, 1))", "assert np.allclose(f(3), [0, 1, 2])", "fail"),
+    ("np.empty((0, 1))", "assert (f(3) == np.array([0, 1, 2])).all()", "fail"),
+    ("np.array(['a'] * n)", "assert (f(3) == np.array(['a'] * 3)).all()", "error"),
+    ("np.arange(n).sum()", "assert f(3) == 4", "fail"),
+]
+
+
+@pytest.mark.parametrize(("body", "tests", "expected"), ARRAYS)
+def test_arrays_are_compared_and_agree_with_nothing_but_their_like(
+    judge: Judge, body: str, tests: str, expected: str
+) -> None:
+    code = f"import numpy as np\ndef f(n): return {body}"
+    found = verdict(judge, fenced(code), f"import numpy as np\n{tests}")
+    assert found.verdict == expected, found.detail
