@@ -14,7 +14,8 @@ from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 __all__ = ["Reward", "Scorer", "ScorerSource", "combine", "head_scores", "passes"]
 
 Scorer = Callable[[Sequence[tuple[str, str]]], Sequence[Mapping[str, float]]]
-"""Raw scores by head for each (prompt, answer), in order. Raises when the model is out of reach."""
+"""Raw scores by head for each (prompt, answer), in order; none for what is longer than the model's context.
+Raises when the model is out of reach."""
 ScorerSource = Callable[[str], AbstractContextManager[Scorer]]
 """Opens the scorer of a model's name; the caller who has the machines supplies it."""
 
@@ -69,12 +70,14 @@ class Reward(Verifier):
         try:
             score = combine(heads, combination=self.combination)
         except ValueError as error:
-            return "error", None, f"{error}; {detail}"
+            return "error", None, f"{error}; {detail}" if detail else str(error)
         return ("pass" if passes(score, threshold=self.threshold) else "fail"), score, detail
 
 
 def combine(heads: Mapping[str, float], *, combination: Combination) -> float:
     """One number from the heads. Raises ValueError when a head is missing, one too many, or not finite."""
+    if not heads:
+        raise ValueError("the conversation does not fit into the model's context")
     broken = [name for name, score in heads.items() if score != score or abs(score) == float("inf")]
     if broken:
         raise ValueError(f"heads without a finite score: {', '.join(broken)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from verifiers.reward import Scorer
 
-__all__ = ["opened_folder"]
+__all__ = ["conversation_text", "named_heads", "opened_folder"]
 
 BATCH = 8
 
@@ -18,7 +19,7 @@ BATCH = 8
 def opened_folder(model: str) -> Iterator[Scorer]:
     """Loads a model folder with its tokenizer and yields its scorer; raw logits, one per label.
 
-    Heads have the names of the model's labels; a single head is called `score`. No code and no pickle of the
+    A conversation that does not fit into the model's context has no heads. No code and no pickle of the
     folder is ever run. Raises ValueError when the name is no folder.
     """
     if not Path(model).is_dir():
@@ -37,22 +38,39 @@ def opened_folder(model: str) -> Iterator[Scorer]:
     if network.config.pad_token_id is None:
         network.config.pad_token_id = tokenizer.pad_token_id
 
+    longest = _context(network.config, tokenizer)
+
     def score(pairs: Sequence[tuple[str, str]]) -> list[Mapping[str, float]]:
-        found: list[Mapping[str, float]] = []
-        for start in range(0, len(pairs), BATCH):
-            texts = [_rendered(tokenizer, prompt, answer) for prompt, answer in pairs[start : start + BATCH]]
-            # The template has written the special tokens already.
-            batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False).to(device)
-            with torch.inference_mode():
-                logits = network(**batch).logits.float().cpu()
-            found += [_named(network.config, row) for row in logits.tolist()]
+        texts = [conversation_text(tokenizer, prompt, answer) for prompt, answer in pairs]
+        # The template has written the special tokens already.
+        tokens = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+        fits = [place for place, ids in enumerate(tokens) if len(ids) <= longest]
+        found: list[Mapping[str, float]] = [{} for _ in pairs]
+        for start in range(0, len(fits), BATCH):
+            places = fits[start : start + BATCH]
+            batch = tokenizer.pad({"input_ids": [tokens[place] for place in places]}, return_tensors="pt")
+            for place, row in zip(places, _logits(network, batch.to(device)), strict=True):
+                found[place] = named_heads(network.config, row)
         return found
 
     yield score
 
 
-def _rendered(tokenizer: Any, prompt: str, answer: str) -> str:
-    """The conversation in the model's own template, or plain where it has none."""
+def _logits(network: Any, batch: Any) -> list[list[float]]:
+    import torch
+
+    with torch.inference_mode():
+        rows: list[list[float]] = network(**batch).logits.float().cpu().tolist()
+    return rows
+
+
+def _context(config: Any, tokenizer: Any) -> int:
+    """The most tokens of a conversation; the tokenizer knows of places that the model keeps for itself."""
+    return int(min(getattr(config, "max_position_embeddings", sys.maxsize), tokenizer.model_max_length))
+
+
+def conversation_text(tokenizer: Any, prompt: str, answer: str) -> str:
+    """What a model is shown, special tokens included: its own template, or plain text where it has none."""
     messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
     if tokenizer.chat_template:
         text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
@@ -60,7 +78,8 @@ def _rendered(tokenizer: Any, prompt: str, answer: str) -> str:
     return f"{tokenizer.bos_token or ''}{prompt}\n\n{answer}{tokenizer.eos_token or ''}"
 
 
-def _named(config: Any, logits: Sequence[float]) -> dict[str, float]:
+def named_heads(config: Any, logits: Sequence[float]) -> dict[str, float]:
+    """Scores by the names of the model's labels, without spaces; a single head is called `score`."""
     if len(logits) == 1:
         return {"score": logits[0]}
     return {str(config.id2label[number]).replace(" ", "_"): logit for number, logit in enumerate(logits)}

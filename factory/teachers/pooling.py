@@ -11,6 +11,7 @@ from factory.models import ModelFolder, resolve
 from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
 from verifiers.reward import Scorer
+from verifiers.reward_transformers import conversation_text, named_heads
 
 __all__ = ["can_pool", "loaded_llm", "opened_scorer", "own_dtype", "pooled_scorer"]
 
@@ -74,7 +75,9 @@ def _scores(llm: Any, config: Any, pairs: Sequence[tuple[str, str]]) -> list[Map
 
     tokenizer = llm.get_tokenizer()
     # The template has written the special tokens already.
-    tokens = [tokenizer.encode(_conversation(tokenizer, *pair), add_special_tokens=False) for pair in pairs]
+    tokens = [
+        tokenizer.encode(conversation_text(tokenizer, *pair), add_special_tokens=False) for pair in pairs
+    ]
     fits = [place for place, ids in enumerate(tokens) if len(ids) <= llm.model_config.max_model_len]
     heads: list[Mapping[str, float]] = [{} for _ in pairs]
     if not fits:
@@ -85,22 +88,8 @@ def _scores(llm: Any, config: Any, pairs: Sequence[tuple[str, str]]) -> list[Map
         use_tqdm=False,
     )
     for place, output in zip(fits, outputs, strict=True):
-        heads[place] = _named(config, output.outputs.probs)
+        heads[place] = named_heads(config, output.outputs.probs)
     return heads
-
-
-def _conversation(tokenizer: Any, prompt: str, answer: str) -> str:
-    """The model's own template, or plain text where it has none: the same text that transformers scores."""
-    messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
-    if tokenizer.chat_template:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False))
-    return f"{tokenizer.bos_token or ''}{prompt}\n\n{answer}{tokenizer.eos_token or ''}"
-
-
-def _named(config: Any, scores: Sequence[float]) -> dict[str, float]:
-    if len(scores) == 1:
-        return {"score": scores[0]}
-    return {str(config.id2label[n]).replace(" ", "_"): score for n, score in enumerate(scores)}
 
 
 @contextmanager

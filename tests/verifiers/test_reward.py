@@ -147,6 +147,23 @@ def test_a_local_folder_is_scored_by_its_own_logits(folder: Path) -> None:
         assert verdict.score == pytest.approx(sum(logits) / 12, abs=1e-5)
 
 
+@pytest.mark.parametrize(("words", "verdict"), [(60, "fail"), (61, "error")])
+def test_a_conversation_beyond_the_models_context_has_no_score(
+    folder: Path, words: int, verdict: str
+) -> None:
+    """Beside the answer stand two special tokens, a word of the prompt, and a last place."""
+    cases = [
+        Case(prompt="two", content=" ".join(["four"] * words) + " is"),
+        Case(prompt="two", content="four"),
+    ]
+    with Reward(model=str(folder), combination="am", threshold=99).open() as judge:
+        found, beside = judge(cases)
+    assert found.verdict == verdict, found.detail
+    assert beside.verdict == "fail", "the conversations beside it are scored all the same"
+    if verdict == "error":
+        assert found.detail == "the conversation does not fit into the model's context"
+
+
 def test_a_model_that_is_no_folder_is_refused_with_the_cure() -> None:
     judge = Reward(model="nobody/nothing").open()
     with pytest.raises(ValueError, match="download it first"):
