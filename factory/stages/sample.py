@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Apply, Flow, Site, completion_id, cut
 from factory.stages.adaptive import Asked, Rounds, Until
+from factory.stages.beside import asked_beside
 from factory.stages.drawing import Drawing
 from factory.stages.verify import Verify
 from factory.teachers import Completion, Request, Sampler, Sampling, request_seed
@@ -60,6 +61,9 @@ class Sample(Drawing):
     times each, the rule where an unbiased pass rate is wanted."""
     logprobs: bool = False
     """Whether to add `token_logprobs`, the log-probability of each token of the completion."""
+    beside: bool = False
+    """Whether the rows hold completions of an earlier step that stay: each problem is asked once more, and
+    its new rows stand behind them. Both steps must add the same columns."""
 
     @model_validator(mode="after")
     def _differing_samples(self) -> Sample:
@@ -69,23 +73,31 @@ class Sample(Drawing):
                 f"{most} completions at temperature 0 are the same text n times; "
                 "set temperature > 0, or n: 1 and no `until`"
             )
+        if self.beside and self.until is not None:
+            raise ValueError("`until` judges only its own completions; leave it out, or `beside`")
         return self
 
     def needs(self) -> frozenset[str]:
         """What a request is made of, and what the verifiers of `until` read."""
+        if self.beside:
+            return self.requires | set(self._columns().names)
         if self.until is None:
             return self.requires
         return self.requires | (self.until.verify().requires - set(COMPLETION_COLUMNS.names))
 
     def provides(self) -> pa.Schema:
-        """The completion's columns, and those that were asked for."""
+        """The completion's columns, and those that were asked for; beside others, none is new."""
+        return pa.schema([]) if self.beside else self._columns()
+
+    def _columns(self) -> pa.Schema:
         more = [] if self.until is None else [*Verify.adds]
         return pa.schema([*self.adds, *([_LOGPROBS] if self.logprobs else []), *more])
 
     def identity(self) -> dict[str, Any]:
         """The fields, with the identities of teacher and verifiers."""
         until = None if self.until is None else self.until.identity()
-        return {**super().identity(), "until": until}
+        fields = {name: value for name, value in super().identity().items() if name != "beside"}
+        return {**fields, "until": until, **({"beside": True} if self.beside else {})}
 
     def draw_fields(self) -> dict[str, Any]:
         """What decides a text: not n, nor when to stop."""
@@ -101,6 +113,8 @@ class Sample(Drawing):
 
     def fan_out(self, batch: pa.Table) -> int:
         """n rows for every problem; with `until` the batch itself says how many."""
+        if self.beside:
+            return int(batch.num_rows) + self.n * len(batch["id"].unique())
         return self.n * int(batch.num_rows)
 
     def report(self, site: Site) -> Mapping[str, Any]:
@@ -115,6 +129,9 @@ class Sample(Drawing):
     def open(self, site: Site) -> Iterator[Apply]:
         """Opens the journal, and the verifiers of `until`."""
         with self.sampler(site) as sampler:
+            if self.beside:
+                yield lambda batch: asked_beside(batch, lambda problems: self._sample(problems, sampler))
+                return
             if self.until is None:
                 yield lambda batch: self._sample(batch, sampler)
                 return
@@ -167,7 +184,7 @@ class Sample(Drawing):
                 rows["id"].to_pylist(), wanted, completions, strict=True
             )
         ]
-        added = self.provides()
+        added = self._columns()
         for number, column in enumerate(added):
             judged = number - (len(added) - len(more))
             content = more[judged] if judged >= 0 else pa.array([v[column.name] for v in values], column.type)
