@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow as pa
 import typer
 
-from factory.cli.running import AsJson, Changes, PipelineFile, Workspace, release_of
+from factory.cli.running import AsJson, Changes, PipelineFile, Workspace, run_to_release
 from factory.cli.session import Session, open_session
 from factory.cli.show import console, funnel, print_json, table
 from factory.core import DataError, PipelineError, SourceStage
 from factory.engine.plan import make_plan, previous_run
-from factory.engine.run import run as run_steps
 from factory.engine.steps import Step
 from factory.engine.store import join, read_json, read_table
 from factory.release.versions import Release, open_release
@@ -137,21 +136,7 @@ def reverify(
     """Make a new version of a release with other verifiers. Draws nothing, and refuses where it would."""
     session, old = _target(target, pipeline, workspace, changes or ())
     _refuse_draws(session)
-    made: Release | None = None
-
-    def build(manifests: list[dict[str, Any]]) -> None:
-        nonlocal made
-        made = release_of(session, manifests)
-
-    manifests = run_steps(
-        session.steps,
-        root=session.root,
-        run_id=session.run_id,
-        local=local,
-        address=address,
-        quiet=as_json,
-        then=build,
-    )
+    manifests, made = run_to_release(session, local=local, address=address, quiet=as_json)
     if as_json:
         shown = None if made is None else {"version": made.version, "path": made.url, "new": made.created}
         print_json({"of": None if old is None else old.version, "release": shown})

@@ -19,7 +19,7 @@ from factory.engine.store import join
 from factory.release.build import build_release
 from factory.release.versions import Release
 
-__all__ = ["register"]
+__all__ = ["AsJson", "Changes", "PipelineFile", "Workspace", "register", "run_to_release"]
 
 PipelineFile = Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline file.")]
 Workspace = Annotated[
@@ -60,21 +60,7 @@ def run(
 ) -> None:
     """Run a pipeline to a release. Running the same command again resumes."""
     session = _session(pipeline, workspace, changes, limit)
-    release: Release | None = None
-
-    def build(manifests: list[dict[str, Any]]) -> None:
-        nonlocal release
-        release = release_of(session, manifests)
-
-    manifests = run_steps(
-        session.steps,
-        root=session.root,
-        run_id=session.run_id,
-        local=local,
-        address=address,
-        quiet=as_json,
-        then=build,
-    )
+    manifests, release = run_to_release(session, local=local, address=address, quiet=as_json)
     if as_json:
         print_json(
             {
@@ -105,7 +91,29 @@ def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:
 _SHOWN = ("step", "rows_in", "rows_kept", "rows_rejected", "reasons", "spent", "seconds", "fingerprint")
 
 
-def release_of(session: Session, manifests: list[dict[str, Any]]) -> Release | None:
+def run_to_release(
+    session: Session, *, local: bool, address: str | None, quiet: bool
+) -> tuple[list[dict[str, Any]], Release | None]:
+    """Runs what is missing; gives the steps' manifests, and the release where the pipeline asks for one."""
+    release: Release | None = None
+
+    def build(manifests: list[dict[str, Any]]) -> None:
+        nonlocal release
+        release = _release_of(session, manifests)
+
+    manifests = run_steps(
+        session.steps,
+        root=session.root,
+        run_id=session.run_id,
+        local=local,
+        address=address,
+        quiet=quiet,
+        then=build,
+    )
+    return manifests, release
+
+
+def _release_of(session: Session, manifests: list[dict[str, Any]]) -> Release | None:
     """The release that the pipeline asks for: a new version, or the one that holds these very rows."""
     if session.pipeline.release is None:
         return None
