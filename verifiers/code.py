@@ -30,7 +30,7 @@ from verifiers.code_faults import harness_fault
 from verifiers.code_runs import Ran, Rules, broken_control, run_tests
 from verifiers.testforms import BadTests, CodeTests, read_tests
 
-__all__ = ["Code", "sandbox_version"]
+__all__ = ["Code", "package_dirs", "sandbox_version"]
 
 SHOWN = 160
 """Characters of a reason that a verdict's detail shows."""
@@ -79,7 +79,7 @@ class Code(Verifier):
             Sandbox(
                 slots=slots,
                 min_isolation=self.min_isolation,
-                site_dirs=_site_dirs(self.packages),
+                site_dirs=package_dirs(self.packages),
                 preload=self.packages,
                 allow_unsafe_execution=self.allow_unsafe_execution,
             ) as box,
@@ -100,7 +100,12 @@ class Code(Verifier):
         )
 
 
-def _site_dirs(packages: Sequence[str]) -> list[str]:
+def package_dirs(packages: Sequence[str]) -> list[str]:
+    """Directories from which programs in the sandbox can import these packages.
+
+    Raises:
+        SandboxError: one is not installed.
+    """
     found = []
     for name in packages:
         spec = importlib.util.find_spec(name)

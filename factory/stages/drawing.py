@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import Site, Stage, digest
-from factory.teachers import AnyTeacher, Journal, Sampler, Sampling
+from factory.teachers import AnyTeacher, Journal, Sampler, Sampling, Teacher
 from factory.teachers.journal_watch import JournalWatch, journal_means
 from factory.teachers.writers import sole_run
 
@@ -85,6 +85,10 @@ class Drawing(Stage):
             "version": self.version,
         }
 
+    def answering(self) -> Teacher:
+        """Who is opened: the teacher, with what it works with."""
+        return self.teacher
+
     def sampling(self) -> Sampling:
         """The fields as a teacher takes them."""
         return Sampling(
@@ -139,6 +143,6 @@ class Drawing(Stage):
         with (
             sole_run(site.journal_url, site.run_id),
             Journal(self.journal_url(site), about=self.draw_fields()) as journal,
-            Sampler(self.teacher, resources=site.resources, journal=journal) as sampler,
+            Sampler(self.answering(), resources=site.resources, journal=journal) as sampler,
         ):
             yield sampler

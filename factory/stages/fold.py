@@ -20,7 +20,16 @@ _MEASURED = {
     "pass_rate": pa.float64(),
 }
 _DROPPED = frozenset(
-    {*COMPLETION_COLUMNS.names, *_MEASURED, "verdicts", "verdict", "pass_rate_low", "pass_rate_high"}
+    {
+        *COMPLETION_COLUMNS.names,
+        *_MEASURED,
+        "token_logprobs",
+        "segments",
+        "verdicts",
+        "verdict",
+        "pass_rate_low",
+        "pass_rate_high",
+    }
 )
 
 

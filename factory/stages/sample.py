@@ -17,12 +17,16 @@ from factory.stages.adaptive import Asked, Rounds, Until
 from factory.stages.beside import asked_beside
 from factory.stages.drawing import Drawing
 from factory.stages.verify import Verify
-from factory.teachers import Completion, Request, Sampler, Sampling, request_seed
+from factory.teachers import Completion, Request, Sampler, Sampling, Teacher, request_seed
+from factory.teachers.interpreter import Interpreted, Interpreter
 from factory.teachers.journal import batch_group
 
 __all__ = ["Sample"]
 
 _LOGPROBS = pa.field("token_logprobs", pa.list_(pa.float32()))
+_SEGMENTS = pa.field(
+    "segments", pa.list_(pa.struct({"type": pa.string(), "text": pa.string(), "train": pa.bool_()}))
+)
 
 
 class Shot(BaseModel):
@@ -60,7 +64,10 @@ class Sample(Drawing):
     """Ask a problem only until enough is right, which adds `verdicts` and `verdict` as `verify` does; null: n
     times each, the rule where an unbiased pass rate is wanted."""
     logprobs: bool = False
-    """Whether to add `token_logprobs`, the log-probability of each token of the completion."""
+    """Whether to add `token_logprobs`, the log-probability of each token that the teacher wrote."""
+    interpreter: Interpreter | None = None
+    """Runs the code that the teacher writes, inside its turn; adds `segments`, the turn in parts of the type
+    text, code, output and hint, each with whether a student trains on it. Null: code is text."""
     beside: bool = False
     """Whether the rows hold completions of an earlier step that stay: each problem is asked once more, and
     its new rows stand behind them. Both steps must add the same columns."""
@@ -75,6 +82,13 @@ class Sample(Drawing):
             )
         if self.beside and self.until is not None:
             raise ValueError("`until` judges only its own completions; leave it out, or `beside`")
+        if self.interpreter is not None and not self.teacher.continues:
+            raise ValueError(
+                f"teacher '{self.teacher.name}' has finished texts, in which no code can be run; leave out "
+                "`interpreter`, or ask a teacher of type vllm or http"
+            )
+        if self.interpreter is not None and self.structure is not None:
+            raise ValueError("`structure` holds a whole completion; leave it out, or `interpreter`")
         return self
 
     def needs(self) -> frozenset[str]:
@@ -90,18 +104,32 @@ class Sample(Drawing):
         return pa.schema([]) if self.beside else self._columns()
 
     def _columns(self) -> pa.Schema:
+        own = [_LOGPROBS] * self.logprobs + [_SEGMENTS] * (self.interpreter is not None)
         more = [] if self.until is None else [*Verify.adds]
-        return pa.schema([*self.adds, *([_LOGPROBS] if self.logprobs else []), *more])
+        return pa.schema([*self.adds, *own, *more])
 
     def identity(self) -> dict[str, Any]:
         """The fields, with the identities of teacher and verifiers."""
         until = None if self.until is None else self.until.identity()
-        fields = {name: value for name, value in super().identity().items() if name != "beside"}
-        return {**fields, "until": until, **({"beside": True} if self.beside else {})}
+        fields = super().identity()
+        plain = {name: value for name, value in fields.items() if name not in ("interpreter", "beside")}
+        beside = {"beside": True} if self.beside else {}
+        return {**plain, "until": until, **self._code_run(), **beside}
 
     def draw_fields(self) -> dict[str, Any]:
         """What decides a text: not n, nor when to stop."""
-        return {**super().draw_fields(), "shots": [shot.model_dump() for shot in self.shots]}
+        shots = [shot.model_dump() for shot in self.shots]
+        return {**super().draw_fields(), "shots": shots, **self._code_run()}
+
+    def _code_run(self) -> dict[str, Any]:
+        # Absent where code is text, so that what was drawn before there were interpreters is found.
+        return {} if self.interpreter is None else {"interpreter": self.interpreter.identity()}
+
+    def answering(self) -> Teacher:
+        """The teacher, with the interpreter where there is one."""
+        if self.interpreter is None:
+            return self.teacher
+        return Interpreted(teacher=self.teacher, interpreter=self.interpreter)
 
     def sampling(self) -> Sampling:
         """The fields as a teacher takes them."""
@@ -224,6 +252,7 @@ def _values(completion: Completion, problem: str, draw: str, sample_index: int) 
         "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens,
         "token_logprobs": completion.logprobs,
+        "segments": [{"type": s.type, "text": s.text, "train": s.train} for s in completion.segments or ()],
     }
 
 

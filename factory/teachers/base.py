@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,12 +16,14 @@ from factory.core import Busy, Resources
 
 __all__ = [
     "Completion",
+    "Continuing",
     "FinishReason",
     "LiveTeacher",
     "Request",
     "Sampling",
     "Teacher",
     "TeacherDown",
+    "TurnSegment",
     "request_seed",
     "split_reasoning",
     "within",
@@ -71,6 +73,23 @@ class Request:
     sampling: Sampling
     seed: int | None = None
     """Seed of this request alone; whether it decided the text is in `Completion.seeded`."""
+    prefix: str | None = None
+    """What stands of the assistant's turn already. The completion's `content` is then all that the teacher
+    wrote after it, its thinking not split off; null: a turn of its own, split."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSegment:
+    """A stretch of a turn that was written by more than the teacher."""
+
+    type: Literal["text", "code", "output", "hint"]
+    """`code` is a block that was run, fences included; `output` what it printed; `hint` a text put in."""
+    text: str
+
+    @property
+    def train(self) -> bool:
+        """Whether the teacher wrote it, so that a student may learn to."""
+        return self.type in ("text", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +112,17 @@ class Completion:
     """JSON values that prove the error."""
     logprobs: tuple[float, ...] | None = None
     """Natural log-probability of each token in order, thinking included; null: not asked for."""
+    stopped_by: str | None = None
+    """The stop text that ended it and is left out of it; null: none did. Not journalled."""
+    segments: tuple[TurnSegment, ...] | None = None
+    """The whole turn in order, where others than the teacher wrote parts of it; null: it is all its own."""
+    reread_tokens: int | None = None
+    """Prompt tokens beyond `prompt_tokens` that later requests of the same turn cost; null: none."""
+
+    @property
+    def all_prompt_tokens(self) -> int:
+        """Prompt tokens of all requests that the turn took; 0 where the teacher counts none."""
+        return (self.prompt_tokens or 0) + (self.reread_tokens or 0)
 
 
 class LiveTeacher(Protocol):
@@ -112,8 +142,19 @@ class LiveTeacher(Protocol):
         ...
 
 
+class Continuing(LiveTeacher, Protocol):
+    """A live teacher that goes on with a turn: it takes requests with a `prefix`."""
+
+    def split(self, turn: str, request: Request) -> tuple[str | None, str]:
+        """Thinking and answer of a whole turn, as `complete` splits one that it wrote alone."""
+        ...
+
+
 class Teacher(BaseModel, ABC):
     """Who answers. The fields are the identity of the model; where and how it runs is `Resources`."""
+
+    continues: ClassVar[bool] = True
+    """Whether it opens into a teacher that goes on with a turn."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -131,7 +172,7 @@ class Teacher(BaseModel, ABC):
 
     @abstractmethod
     def open(self, resources: Resources) -> AbstractAsyncContextManager[LiveTeacher]:
-        """Load the model, or connect, for as long as the context lasts."""
+        """Load the model, or connect, for as long as the context lasts; Continuing where `continues`."""
 
 
 async def within(timeout_s: float | None, work: Awaitable[T], *, who: str) -> T:

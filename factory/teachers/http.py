@@ -17,10 +17,10 @@ from factory.teachers.base import (
     FinishReason,
     LiveTeacher,
     Request,
-    Sampling,
     Teacher,
     split_reasoning,
 )
+from factory.teachers.chat import request_body, require_continued, schema_format, stop_text, token_logprobs
 from factory.teachers.pace import Pace, Pool, Rate
 
 __all__ = ["Http", "schema_format"]
@@ -148,7 +148,7 @@ class _Endpoint:
         sent_at = time.monotonic()
         try:
             completion = self._completion(
-                await client.chat.completions.create(**self._body(request)), request.sampling
+                await client.chat.completions.create(**request_body(self._teacher, request)), request
             )
         except openai.APIStatusError as error:
             return self._refusal(error, pace, sent_at)
@@ -182,31 +182,12 @@ class _Endpoint:
             )
         return self._error({"message": message})
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        how, teacher = request.sampling, self._teacher
-        extra: dict[str, Any] = dict(teacher.extra_body)
-        extra |= {"top_k": how.top_k} if how.top_k else {}
-        extra |= {"min_p": how.min_p} if how.min_p else {}
-        body: dict[str, Any] = {
-            "model": teacher.model,
-            "messages": [dict(m) for m in request.messages],
-            "temperature": how.temperature,
-            "top_p": how.top_p,
-            "extra_body": extra,
-        }
-        if how.max_tokens is not None:
-            body[teacher.token_limit] = how.max_tokens
-        if how.stop:
-            body["stop"] = list(how.stop)
-        if how.logprobs:
-            body["logprobs"] = True
-        if how.structure:
-            body |= _structured(how.structure, extra)
-        if teacher.seeded and request.seed is not None:
-            body["seed"] = request.seed
-        return body
+    def split(self, turn: str, request: Request) -> tuple[str | None, str]:
+        """Thinking and answer of a whole turn, by the teacher's tags."""
+        tags = self._teacher.reasoning_tags
+        return (None, turn) if tags is None else split_reasoning(turn, tags=tags)
 
-    def _completion(self, answer: Any, asked: Sampling) -> Completion:
+    def _completion(self, answer: Any, request: Request) -> Completion:
         choice, usage = answer.choices[0], answer.usage
         if choice.finish_reason not in ("stop", "length"):
             if choice.finish_reason is None:
@@ -218,8 +199,10 @@ class _Endpoint:
         reasoning, content = more.get("reasoning_content") or more.get("reasoning"), said.content or ""
         if not isinstance(content, str) or not isinstance(reasoning, str | None):
             raise ValueError("the answer's content is not text")
-        if reasoning is None and self._teacher.reasoning_tags is not None:
-            reasoning, content = split_reasoning(content, tags=self._teacher.reasoning_tags)
+        if request.prefix is not None:
+            require_continued(choice, reasoning, who=self._teacher.name)
+        elif reasoning is None:
+            reasoning, content = self.split(content, request)
         spent = int(usage.completion_tokens)
         self._mean_tokens = spent if self._mean_tokens is None else 0.95 * self._mean_tokens + 0.05 * spent
         return Completion(
@@ -230,7 +213,8 @@ class _Endpoint:
             prompt_tokens=int(usage.prompt_tokens),
             completion_tokens=spent,
             seeded=self._teacher.seeded,
-            logprobs=_logprobs(choice, who=self._teacher.name) if asked.logprobs else None,
+            logprobs=token_logprobs(choice, who=self._teacher.name) if request.sampling.logprobs else None,
+            stopped_by=stop_text(choice),
         )
 
     def _error(self, detail: Mapping[str, Any]) -> Completion:
@@ -238,7 +222,8 @@ class _Endpoint:
 
     def _guess(self, request: Request) -> float:
         """Tokens that the request will cost, as far as one can tell before."""
-        prompt = sum(len(m["content"]) for m in request.messages) / _CHARACTERS_PER_TOKEN
+        characters = sum(len(m["content"]) for m in request.messages) + len(request.prefix or "")
+        prompt = characters / _CHARACTERS_PER_TOKEN
         return prompt + (
             self._mean_tokens if self._mean_tokens is not None else request.sampling.max_tokens or 0
         )
@@ -246,27 +231,6 @@ class _Endpoint:
     def _clean(self, message: str) -> str:
         # Some endpoints repeat the key that they refuse.
         return " ".join(message.replace(self._key, "***").split())[:500]
-
-
-def _structured(structure: Mapping[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    """The form of the answer: a JSON schema as the protocol has it, the rest as vLLM's server takes it."""
-    if "json_schema" in structure:
-        return schema_format(structure["json_schema"])
-    extra["structured_outputs"] = dict(structure)
-    return {}
-
-
-def schema_format(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """What a request's body says to hold the answer to a JSON schema."""
-    named = {"name": "answer", "schema": schema, "strict": True}
-    return {"response_format": {"type": "json_schema", "json_schema": named}}
-
-
-def _logprobs(choice: Any, *, who: str) -> tuple[float, ...]:
-    """Raises Refused when the endpoint gives none: a row without them is not what was asked for."""
-    if choice.logprobs is None or choice.logprobs.content is None:
-        raise Refused(f"teacher '{who}' gives no log-probabilities; set `logprobs: false` or ask another one")
-    return tuple(float(token.logprob) for token in choice.logprobs.content)
 
 
 def _key(variable: str | None) -> str:

@@ -24,7 +24,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from factory.core import WorkspaceError
-from factory.teachers.base import Completion
+from factory.teachers.base import Completion, TurnSegment
 from factory.teachers.segments import (
     LocalSegment,
     ObjectSegment,
@@ -50,7 +50,7 @@ _STORED = (
     "completion_tokens",
     "seeded",
 )
-_OPTIONAL = ("logprobs",)
+_OPTIONAL = ("logprobs", "segments", "reread_tokens")
 
 
 def batch_group(problems: Iterable[str]) -> str:
@@ -110,8 +110,13 @@ class Journal:
             raise WorkspaceError(f"journal {path}: the line at byte {offset} changed while the run went on")
         record = decode_line(line)
         known = {name: record[name] for name in _STORED}
-        logprobs = record.get("logprobs")
-        return Completion(**known, logprobs=None if logprobs is None else tuple(logprobs), paid=False)
+        return Completion(
+            **known,
+            logprobs=tuple(record["logprobs"]) if "logprobs" in record else None,
+            segments=tuple(TurnSegment(**s) for s in record["segments"]) if "segments" in record else None,
+            reread_tokens=record.get("reread_tokens"),
+            paid=False,
+        )
 
     @contextmanager
     def notebook(self, group: str) -> Iterator[Notebook]:
@@ -232,7 +237,7 @@ class Notebook:
             {
                 "problem": problem,
                 "index": sample_index,
-                "tokens": (completion.prompt_tokens or 0) + (completion.completion_tokens or 0),
+                "tokens": completion.all_prompt_tokens + (completion.completion_tokens or 0),
                 "finished": round(time.time(), 3),
                 **{name: known[name] for name in _STORED},
                 **{name: known[name] for name in _OPTIONAL if known[name] is not None},

@@ -53,7 +53,7 @@ class Purse:
             self._tokens.settle(set_aside[0], cost=None)
             self._money.settle(set_aside[1], cost=None)
             return
-        prompt, made = completion.prompt_tokens or 0, completion.completion_tokens or 0
+        prompt, made = completion.all_prompt_tokens, completion.completion_tokens or 0
         self._tokens.settle(set_aside[0], cost=prompt + made)
         self._money.settle(set_aside[1], cost=self._micro_dollars(prompt, made))
 

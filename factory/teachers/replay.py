@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -34,6 +34,8 @@ class Replay(Teacher):
     The first row of a problem is its sample 0, and so on. Nothing is drawn, so nothing is journalled. A
     sample that the files do not have is rejected with the reason `no_completion`, or asked of `fallback`.
     """
+
+    continues: ClassVar[bool] = False
 
     type: Literal["replay"] = "replay"
     files: DataPath | tuple[DataPath, ...]

@@ -25,8 +25,8 @@ class Drawn:
     completions: tuple[Completion, ...]
     spent: dict[str, int]
     """`completions_drawn`, `completions_reused`, `completions_unseeded`, `prompt_tokens`, `completion_tokens`
-    of what was drawn now, `micro_dollars` where there is a price; `completions_duplicated` where the journal
-    holds a request twice."""
+    of what was drawn now, `code_runs` where code was run, `micro_dollars` where there is a price;
+    `completions_duplicated` where the journal holds a request twice."""
 
 
 class Sampler:
@@ -110,9 +110,9 @@ class Sampler:
             paid = None
             try:
                 completion = await live.complete(request)
+                paid = completion if completion.paid else None
                 if completion.paid and completion.error is None:
                     notebook.write(request.problem, request.sample_index, completion)
-                    paid = completion
             except TeacherDown as error:
                 await self._drop(live)
                 raise Busy(str(error)) from error
@@ -140,14 +140,17 @@ class Sampler:
             await context.__aexit__(None, None, None)
 
     def _spent(self, answers: dict[Key, Completion]) -> dict[str, int]:
-        drawn = [c for c in answers.values() if c.paid and c.error is None]
+        paid = [c for c in answers.values() if c.paid]
+        drawn = [c for c in paid if c.error is None]
         spent = {
             "completions_drawn": len(drawn),
             "completions_reused": sum(not c.paid and c.error is None for c in answers.values()),
             "completions_unseeded": sum(not c.seeded for c in drawn),
-            "prompt_tokens": sum(c.prompt_tokens or 0 for c in drawn),
-            "completion_tokens": sum(c.completion_tokens or 0 for c in drawn),
+            "prompt_tokens": sum(c.all_prompt_tokens for c in paid),
+            "completion_tokens": sum(c.completion_tokens or 0 for c in paid),
         }
+        runs = sum(s.type == "output" for c in drawn for s in c.segments or ())
+        spent |= {"code_runs": runs} if runs else {}
         price = self._resources.price
         if price is not None:
             spent["micro_dollars"] = price.micro_dollars(spent["prompt_tokens"], spent["completion_tokens"])

@@ -52,6 +52,8 @@ class Engine:
             tokens, opened = self._prompt(tuple((m["role"], m["content"]) for m in request.messages))
         except Exception as error:  # a template is a program that came with the model: it may raise anything
             return self._refused({"message": f"the chat template refuses the prompt: {error}"[:500]})
+        if request.prefix:
+            tokens = (*tokens, *self._tokenizer.encode(request.prefix, add_special_tokens=False))
         if len(tokens) >= self._context:
             return self._refused(
                 {"message": "prompt over the context", "prompt_tokens": len(tokens), "context": self._context}
@@ -64,8 +66,17 @@ class Engine:
             raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
         except VLLMClientError as error:
             return self._refused({"message": str(error)[:500], "prompt_tokens": len(tokens)})
-        completion = self._completion(output, prompt_tokens=len(tokens), opened=opened)
+        completion = self._completion(output, prompt_tokens=len(tokens))
+        if request.prefix is None:
+            reasoning, content = self._parser(completion.content, opened)
+            completion = replace(completion, reasoning_content=reasoning, content=content)
         return replace(completion, seeded=self._can_seed and request.seed is not None)
+
+    def split(self, turn: str, request: Request) -> tuple[str | None, str]:
+        """Thinking and answer of a whole turn."""
+        _, opened = self._prompt(tuple((m["role"], m["content"]) for m in request.messages))
+        parts: tuple[str | None, str] = self._parser(turn, opened)
+        return parts
 
     async def _generate(self, tokens: tuple[int, ...], request: Request, number: str) -> Any:
         from vllm import SamplingParams, TokensPrompt
@@ -91,19 +102,19 @@ class Engine:
             last = output
         return last
 
-    def _completion(self, output: Any, *, prompt_tokens: int, opened: bool) -> Completion:
+    def _completion(self, output: Any, *, prompt_tokens: int) -> Completion:
         made = output.outputs[0]
         if made.finish_reason not in ("stop", "length"):
             raise TeacherError(f"vLLM ended a request with the unknown finish reason '{made.finish_reason}'")
-        reasoning, content = self._parser(made.text, opened)
         return Completion(
             teacher=self._teacher.name,
-            reasoning_content=reasoning,
-            content=content,
+            content=made.text,
             finish_reason=made.finish_reason,
             prompt_tokens=prompt_tokens,
             completion_tokens=len(made.token_ids),
             logprobs=None if made.logprobs is None else _chosen(made.token_ids, made.logprobs),
+            # A token that ends a completion is no text.
+            stopped_by=made.stop_reason if isinstance(made.stop_reason, str) else None,
         )
 
     def _refused(self, detail: Mapping[str, Any]) -> Completion:

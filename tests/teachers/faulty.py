@@ -28,6 +28,8 @@ class Faulty:
     words: Words = _echo
     """From the same to the text of an answer and its tokens."""
     logprobs: bool = True
+    stop_reason: Callable[[dict[str, Any]], Any] | None = None
+    """From a body to the field by which vLLM's server says what ended an answer; null: it is absent."""
     answer_s: float = 0.0
     capacity: int | None = None
     """Requests at once above which it says 429."""
@@ -97,10 +99,10 @@ def _handler(state: Faulty) -> type[BaseHTTPRequestHandler]:
                 self._send(200, b'{"choices": []}')
             elif treatment == "ok":
                 time.sleep(state.answer_s)
-                self._send(
-                    200,
-                    json.dumps(_answer(body, *state.words(number, body), logprobs=state.logprobs)).encode(),
-                )
+                answer = _answer(body, *state.words(number, body), logprobs=state.logprobs)
+                if state.stop_reason is not None:
+                    answer["choices"][0]["stop_reason"] = state.stop_reason(body)
+                self._send(200, json.dumps(answer).encode())
                 with state.lock:
                     state.answered.append(body["messages"][-1]["content"])
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -26,9 +27,9 @@ from tokenizers import Tokenizer
 from factory.core import PipelineError, Resources, Site
 from factory.models import TEACHER, packaged_folder
 from factory.stages.sample import Sample
-from factory.teachers import Vllm
+from factory.teachers import Http, Request, Sampling, Vllm
 from tests.teachers.scripted import asking
-from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT
+from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT, gone_on, starts
 
 LOAD_S = 400.0
 """Longest time a load may take on a busy machine with two cores; 40 s when it is idle."""
@@ -144,6 +145,16 @@ def test_an_adapter_says_what_its_merged_weights_say_and_a_form_holds_it(
     assert held[0] in ("violet", "ochre")
     assert re.fullmatch("[0-9]{3}", held[1])
     assert json.loads(held[2]) == 41
+    _assert_goes_on(greedy, json.loads((tmp_path / "prefixed.json").read_text()))
+
+
+def _assert_goes_on(text: str, pieces: list[tuple[str, str, str | None]]) -> None:
+    """The likeliest text after each start of a likeliest text is the rest of it, up to the stop text `e`."""
+    assert len(pieces) > 3, "the text has too few words to begin with, so the test shows nothing"
+    for start, content, stopped_by in pieces:
+        wanted, stop, _ = text[len(start) :].partition("e")
+        if stop:
+            assert (start, content, stopped_by) == (start, wanted, "e")
 
 
 def test_an_adapter_counts_by_its_content(teacher_folder: Path, tmp_path: Path) -> None:
@@ -206,6 +217,7 @@ def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> Non
         resources = Resources(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=120)
         with sample.open(Site(resources, str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
             flow = apply(asking("What is 2 + 2?", "Name a colour.", "word " * 9000))
+        said, pieces = asyncio.run(_served_pieces(resources))
     finally:
         server.terminate()
         server.wait(60)
@@ -214,6 +226,15 @@ def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> Non
     assert all(0 < t <= 16 for t in flow.kept["completion_tokens"].to_pylist())
     assert flow.rejected["reason"].to_pylist() == ["teacher_error"] * 3
     assert "400" in flow.rejected["evidence"][0].as_py()
+    _assert_goes_on(said, pieces)
+
+
+async def _served_pieces(resources: Resources) -> tuple[str, list[tuple[str, str, str | None]]]:
+    """The likeliest text of the served model, and how it goes on from each of its starts."""
+    greedy = Sampling(temperature=0, max_tokens=12)
+    async with Http(model="small").open(resources) as live:
+        said = (await live.complete(Request("p", 0, ADAPTER_ASKED, greedy))).content
+        return said, [await gone_on(live, ADAPTER_ASKED, start) for start in starts(said)]
 
 
 def test_the_model_is_its_content_and_the_label_is_not(teacher_folder: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,7 +16,7 @@ import pyarrow.parquet as pq
 from factory.core import Busy, Resources, Site
 from factory.models import TEACHER
 from factory.stages.sample import Sample
-from factory.teachers import Request, Sampling, Vllm
+from factory.teachers import LiveTeacher, Request, Sampling, Vllm
 from tests.teachers.scripted import asking
 
 QUESTIONS = ("What is 2 + 2?", "Name a colour.", "word " * 9000, "Say hello.")
@@ -51,16 +53,36 @@ def main(folder: Path) -> None:
 
 
 def with_adapter(folder: Path) -> None:
-    """Writes said.json: the likeliest tokens with the adapter in `folder`, then a text in each held form."""
+    """Writes said.json: the likeliest tokens with the adapter in `folder`, then a text in each held form.
+
+    And prefixed.json: for each start of the first text what `gone_on` gives.
+    """
     greedy = Sampling(temperature=0, max_tokens=12)
     forms = {"choice": ["violet", "ochre"]}, {"regex": "[0-9]{3}"}, {"json_schema": {"enum": [41]}}
     wanted = [greedy, *(Sampling(temperature=1, max_tokens=12, structure=form) for form in forms)]
 
-    async def say() -> list[str]:
+    async def say() -> tuple[list[str], list[tuple[str, str, str | None]]]:
         async with Vllm(model=TEACHER, dtype="float32", lora=str(folder)).open(Resources()) as live:
-            return [(await live.complete(Request("p", 0, ADAPTER_ASKED, one))).content for one in wanted]
+            said = [(await live.complete(Request("p", 0, ADAPTER_ASKED, one))).content for one in wanted]
+            return said, [await gone_on(live, ADAPTER_ASKED, start) for start in starts(said[0])]
 
-    (folder / "said.json").write_text(json.dumps(asyncio.run(say())))
+    said, prefixed = asyncio.run(say())
+    (folder / "said.json").write_text(json.dumps(said))
+    (folder / "prefixed.json").write_text(json.dumps(prefixed))
+
+
+def starts(text: str) -> list[str]:
+    """The text up to the end of each of its words but the last, and no text."""
+    return ["", *(text[: word.end()] for word in re.finditer(r"\S+(?=\s)", text))]
+
+
+async def gone_on(
+    live: LiveTeacher, messages: tuple[Mapping[str, str], ...], start: str
+) -> tuple[str, str, str | None]:
+    """The start, what the likeliest tokens after it are up to the next `e`, and the stop text."""
+    how = Sampling(temperature=0, max_tokens=12, stop=("e",))
+    made = await live.complete(Request("p", 0, messages, how, prefix=start))
+    return start, made.content, made.stopped_by
 
 
 if __name__ == "__main__":
