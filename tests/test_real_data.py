@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.stages.models import reward_folder
+
 pytestmark = [pytest.mark.realdata, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +91,7 @@ def test_the_published_recipes_plan_and_check(name: str, tmp_path: Path) -> None
     done = factory(
         "plan", str(ROOT / "pipelines" / f"{name}.yaml"), "--json", "-w", str(tmp_path / "w"),
         AM_DATA=str(tmp_path), BENCHMARKS=str(tmp_path), MATH_PROBLEMS=str(tmp_path / "math.jsonl"),
+        REWARD_MODEL=str(reward_folder(tmp_path / "reward")),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {s["action"] for s in json.loads(done.stdout)["steps"]} == {"run"}
