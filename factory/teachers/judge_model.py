@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from factory.core import Busy, PipelineError, Refused, Resources
-from factory.models import resolve
 from factory.teachers.http import Http, schema_format
 from factory.teachers.loop import LoopThread
 from factory.teachers.pace import Pace, Pool, Rate
-from factory.teachers.pooling import loaded_llm, own_dtype
+from factory.teachers.pooling import loaded_teacher
 from factory.teachers.vllm import Vllm
 from factory.teachers.vllm_engine import structured_output
 from verifiers.judge_model import JudgeCompletion, Model, Sampling, TokenLogprobs
@@ -45,25 +44,8 @@ def opened_judge(teacher: Vllm | Http, *, resources: Resources) -> Iterator[Mode
         with LoopThread("judge") as loop, _connected(teacher, resources, loop) as model:
             yield model
         return
-    folder = resolve(teacher.model, revision=teacher.revision)
-    with loaded_llm(
-        folder,
-        resources=resources,
-        revision=teacher.revision,
-        dtype=_dtype(teacher, folder.source),
-        quantization=teacher.quantization,
-        max_model_len=teacher.max_model_len,
-        enable_prefix_caching=True,
-    ) as llm:
+    with loaded_teacher(teacher, resources=resources, enable_prefix_caching=True) as llm:
         yield lambda conversations, how: _said(llm, teacher, conversations, how)
-
-
-def _dtype(teacher: Vllm, source: str) -> str:
-    if teacher.dtype != "auto":
-        return teacher.dtype
-    from transformers import AutoConfig
-
-    return own_dtype(AutoConfig.from_pretrained(source, revision=teacher.revision))
 
 
 def _said(
@@ -73,7 +55,11 @@ def _said(
     from vllm.platforms import current_platform
 
     context = llm.model_config.max_model_len
-    prompts = [_rendered(llm.get_tokenizer(), teacher, one) for one in conversations]
+    tokenizer = llm.get_tokenizer()
+    # The template has put the special tokens into the text already.
+    prompts = [
+        tokenizer.encode(teacher.rendered(tokenizer, one), add_special_tokens=False) for one in conversations
+    ]
     asked = [place for place, tokens in enumerate(prompts) if len(tokens) < context]
     parameters = [
         SamplingParams(
@@ -93,18 +79,6 @@ def _said(
         for place, output in zip(asked, llm.generate(given, parameters, use_tqdm=False), strict=True):
             answers[place] = _judgement(output.outputs[0])
     return answers
-
-
-def _rendered(tokenizer: Any, teacher: Vllm, conversation: Conversation) -> list[int]:
-    text = tokenizer.apply_chat_template(
-        [dict(message) for message in conversation],
-        tokenize=False,
-        add_generation_prompt=True,
-        chat_template=teacher.chat_template,
-        **teacher.chat_template_kwargs,
-    )
-    # The template has put the special tokens into the text already.
-    return list(tokenizer.encode(text, add_special_tokens=False))
 
 
 def _judgement(made: Any) -> JudgeCompletion:

@@ -1,4 +1,4 @@
-"""Reward models in this process: the heads of a classifier, by vLLM's pooling runner or by transformers."""
+"""Models in this process that take batches: a teacher, or a reward model's heads by vLLM or transformers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from factory.core import PipelineError, Resources
 from factory.models import ModelFolder, resolve
 from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
+from factory.teachers.vllm import Vllm
 from verifiers.reward import Scorer
 from verifiers.reward_transformers import conversation_text, named_heads
 
-__all__ = ["can_pool", "loaded_llm", "opened_scorer", "own_dtype", "pooled_scorer"]
+__all__ = ["can_pool", "loaded_llm", "loaded_teacher", "opened_scorer", "own_dtype", "pooled_scorer"]
 
 Runner = Literal["auto", "vllm", "transformers"]
 
@@ -132,6 +133,27 @@ def own_dtype(config: Any) -> str:
     """The number type a model is stored in: vLLM's own `auto` makes another of float32 on some machines."""
     stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
     return "auto" if stored is None else str(stored).removeprefix("torch.")
+
+
+@contextmanager
+def loaded_teacher(teacher: Vllm, *, resources: Resources, **arguments: Any) -> Iterator[Any]:
+    """vLLM's batch interface over a teacher's model, without its adapter; errors as of `loaded_llm`."""
+    from transformers import AutoConfig
+
+    folder = resolve(teacher.model, revision=teacher.revision)
+    dtype: str = teacher.dtype
+    if dtype == "auto":
+        dtype = own_dtype(AutoConfig.from_pretrained(folder.source, revision=teacher.revision))
+    with loaded_llm(
+        folder,
+        resources=resources,
+        revision=teacher.revision,
+        dtype=dtype,
+        quantization=teacher.quantization,
+        max_model_len=teacher.max_model_len,
+        **arguments,
+    ) as llm:
+        yield llm
 
 
 @contextmanager

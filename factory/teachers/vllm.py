@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -93,6 +93,28 @@ class Vllm(Teacher):
             yield live
         finally:
             engine.shutdown(timeout=_SHUTDOWN_S)
+
+    def require_template(self, tokenizer: Any) -> None:
+        """Raises PipelineError when neither the teacher nor its tokenizer has a chat template."""
+        if self.chat_template is None and not getattr(tokenizer, "chat_template", None):
+            raise PipelineError(
+                f"model '{self.name}' has no chat template; set `chat_template` of the teacher"
+            )
+
+    def rendered(self, tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
+        """The conversation as text by the chat template, up to where the answer begins.
+
+        The text holds its special tokens already. Raises whatever the template raises: it is a program.
+        """
+        return str(
+            tokenizer.apply_chat_template(
+                [dict(message) for message in messages],
+                tokenize=False,
+                add_generation_prompt=True,
+                chat_template=self.chat_template,
+                **self.chat_template_kwargs,
+            )
+        )
 
     def _folder(self) -> ModelFolder:
         return resolve(self.model, revision=self.revision)

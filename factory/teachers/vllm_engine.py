@@ -38,10 +38,7 @@ class Engine:
         # A generator of its own crashes the processor's sampler.
         self._can_seed = not current_platform.is_cpu()
         self.slots = _WAITING_PER_SLOT * int(engine.vllm_config.scheduler_config.max_num_seqs)
-        if teacher.chat_template is None and not getattr(self._tokenizer, "chat_template", None):
-            raise PipelineError(
-                f"model '{teacher.name}' has no chat template; set `chat_template` of the teacher"
-            )
+        teacher.require_template(self._tokenizer)
 
     async def complete(self, request: Request) -> Completion:
         """One completion; a prompt that the template or the context refuses is an error completion."""
@@ -128,13 +125,8 @@ class Engine:
         )
 
     def _render(self, turns: tuple[tuple[str, str], ...]) -> tuple[tuple[int, ...], bool]:
-        text = self._tokenizer.apply_chat_template(
-            [{"role": role, "content": content} for role, content in turns],
-            tokenize=False,
-            add_generation_prompt=True,
-            chat_template=self._teacher.chat_template,
-            **self._teacher.chat_template_kwargs,
-        )
+        messages = [{"role": role, "content": content} for role, content in turns]
+        text = self._teacher.rendered(self._tokenizer, messages)
         # The template has put the special tokens into the text already.
         tokens = self._tokenizer.encode(text, add_special_tokens=False)
         return tuple(tokens), text.rstrip().endswith(self._teacher.reasoning_tags[0])
