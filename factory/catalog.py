@@ -21,6 +21,7 @@ from factory.stages.language import Language
 from factory.stages.length import Length
 from factory.stages.mixture import Mixture
 from factory.stages.pass_rate import PassRate
+from factory.stages.perplexity import Perplexity
 from factory.stages.prompt_filters import PromptFilters
 from factory.stages.reference_repair import ReferenceRepair
 from factory.stages.repetition import Repetition
@@ -56,6 +57,7 @@ AnyStage = Annotated[
     | Length
     | Repetition
     | CorpusRepetition
+    | Perplexity
     | Select,
     Field(discriminator="type"),
 ]

@@ -40,7 +40,7 @@ HOSTILE = [
     "\n\n\t\r\n",
     "<think>half a thought",
 ]
-DRAWS = frozenset({"sample", "generate"})
+DRAWS = frozenset({"sample", "generate", "perplexity"})
 """Stages that need a live teacher to run: they have tests of their own."""
 
 
@@ -84,6 +84,7 @@ def columns(row: int, text: str) -> dict[str, Any]:
         "n_passed": row % 2,
         "pass_rate": None if row % 5 == 0 else (row % 5) / 4,
         "language": "en",
+        "perplexity": None,
     }
 
 
@@ -98,6 +99,7 @@ SCHEMA = pa.schema(
         ("n_passed", pa.int32()),
         ("pass_rate", pa.float64()),
         ("language", pa.string()),
+        ("perplexity", pa.float64()),
     ]
 )
 
