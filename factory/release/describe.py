@@ -90,7 +90,9 @@ def describe(
         "funnel": [*funnel(steps), _own_entry(tally.rows, held_back)],
         "tokens": {**tally.tokens(), "spent": _spent(steps)},
         "teachers": [
-            {"step": step.name, "identity": dict(step.fields)} for step in steps if step.type == "sample"
+            {"step": step.name, "identity": dict(step.fields)}
+            for step in steps
+            if step.type in ("sample", "generate")
         ],
         "teacher_rows": tally.teachers(),
         "verifiers": tally.verifiers(),
@@ -132,11 +134,11 @@ def _decontamination(step: FinishedStep, coverage: Any) -> dict[str, Any]:
 
 
 def _spent(steps: Sequence[FinishedStep]) -> dict[str, int]:
-    """Completions and tokens that the whole pipeline drew, released or not."""
+    """Completions, tokens and millionths of a dollar that the whole pipeline cost, released or not."""
     sums: dict[str, int] = {}
     for step in steps:
         for key, value in (step.manifest.get("spent") or {}).items():
-            if key.startswith("completions_") or key.endswith("_tokens"):
+            if key.startswith("completions_") or key.endswith("_tokens") or key == "micro_dollars":
                 sums[key] = sums.get(key, 0) + int(value)
     return sums
 

@@ -201,7 +201,7 @@ def make_steps(
             "top_p": 0.95,
             "max_tokens": 80,
         },
-        spent={"completions_drawn": len(drawn), "completion_tokens": 30 * len(drawn)},
+        spent={"completions_drawn": len(drawn), "completion_tokens": 30 * len(drawn), "micro_dollars": 9},
     )
     fields = {"verifiers": [{"type": "math", "timeout_s": 60}], "rule": "all"}
     work.add("verify", drawn, [], schema=VERIFIED, fields=fields)

@@ -229,7 +229,11 @@ def test_manifest_says_who_made_the_rows_and_how(release: Release) -> None:
     assert found["tokens"]["completion"] == sum(
         int(str(r["completion_tokens"])) for r in read(release, "rows/")
     )
-    assert found["tokens"]["spent"] == {"completions_drawn": 48, "completion_tokens": 1440}
+    assert found["tokens"]["spent"] == {
+        "completions_drawn": 48,
+        "completion_tokens": 1440,
+        "micro_dollars": 9,
+    }
     assert {(s["source"], s["license"], s["rows"]) for s in found["sources"]} == {
         ("sums", "CC0-1.0", 18),
         ("more-sums", "MIT", 9),
