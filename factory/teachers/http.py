@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from factory.core import Busy, PipelineError, Refused, Resources
+from factory.core import Busy, Refused, Resources
 from factory.teachers.base import (
     Completion,
     FinishReason,
@@ -22,6 +21,7 @@ from factory.teachers.base import (
 )
 from factory.teachers.chat import request_body, require_continued, schema_format, stop_text, token_logprobs
 from factory.teachers.pace import Pace, Pool, Rate
+from factory.teachers.replicas import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
 
 __all__ = ["Http", "schema_format"]
 
@@ -32,8 +32,6 @@ _MOST_AT_ONCE = 256
 _HOPELESS = 16
 """Refused prompts, with not one answered, after which it is the parameters and not the prompts."""
 _CHARACTERS_PER_TOKEN = 4.0
-_OVERLOADED = (429, 503, 529)
-_FORBIDDEN = (401, 403, 404)
 
 
 class Http(Teacher):
@@ -71,27 +69,12 @@ class Http(Teacher):
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
         """Connect. Raises PipelineError when no address is given or the key's variable is not set."""
-        try:
-            from openai import AsyncOpenAI
-        except ImportError as error:
-            raise PipelineError(
-                f"teacher '{self.name}' needs the package openai; run `pip install openai`"
-            ) from error
-        urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url
-        if not urls:
-            raise PipelineError(
-                f"teacher '{self.name}' has no address; set `base_url` in the step's `resources`"
-            )
-        key = _key(resources.api_key_env)
+        key, who = api_key(resources.api_key_env), f"teacher '{self.name}'"
+        clients = clients_of(resources, key=key, timeout_s=_TIMEOUT_S, who=who)
         most = resources.max_in_flight or _MOST_AT_ONCE
         async with AsyncExitStack() as stack:
-            replicas = []
-            for url in urls:
-                client = AsyncOpenAI(
-                    base_url=url, api_key=key, max_retries=0, timeout=resources.timeout_s or _TIMEOUT_S
-                )
-                replicas.append((await stack.enter_async_context(client), Pace(most=most)))
-            yield _Endpoint(self, Pool(replicas), resources=resources, key=key, slots=most * len(urls))
+            replicas = [(await stack.enter_async_context(client), Pace(most=most)) for client in clients]
+            yield _Endpoint(self, Pool(replicas), resources=resources, key=key, slots=most * len(clients))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +146,10 @@ class _Endpoint:
 
     def _refusal(self, error: Any, pace: Pace, sent_at: float) -> Completion | _Setback:
         status, message = error.status_code, self._clean(f"{error.status_code}: {error}")
-        if status in _FORBIDDEN:
+        if status in FORBIDDEN:
             raise Refused(f"teacher '{self._teacher.name}': {message}")
-        if status in _OVERLOADED:
-            wait_s = _retry_after_s(error.response.headers)
+        if status in OVERLOADED:
+            wait_s = retry_after_s(error.response.headers)
             pace.was_refused(sent_at=sent_at, retry_after_s=wait_s)
             return _Setback(message, overloaded=True, retry_after_s=wait_s)
         if status >= 500 or status in (408, 409):
@@ -233,21 +216,5 @@ class _Endpoint:
         return " ".join(message.replace(self._key, "***").split())[:500]
 
 
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return "none"
-    key = os.environ.get(variable)
-    if not key:
-        raise PipelineError(f"the environment variable {variable}, named by `api_key_env`, is not set")
-    return key
-
-
 def _share(cap: int | None, workers: int) -> float | None:
     return None if cap is None else cap / workers
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    try:
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None  # a date, which needs clocks that agree, counts as not said

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from factory.core import Busy, PipelineError, Refused, Resources
+from factory.core import Busy, Refused, Resources
 from factory.teachers.http import Http, schema_format
 from factory.teachers.loop import LoopThread
 from factory.teachers.pace import Pace, Pool, Rate
 from factory.teachers.pooling import loaded_teacher
+from factory.teachers.replicas import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
 from factory.teachers.vllm import Vllm
 from factory.teachers.vllm_engine import structured_output
 from verifiers.judge_model import JudgeCompletion, Model, Sampling, TokenLogprobs
@@ -29,8 +29,6 @@ _TIMEOUT_S = 600.0
 _PATIENCE_S = 600.0
 """Time without an answer to a question after which it is given up for this run, in seconds."""
 _MOST_AT_ONCE = 64
-_OVERLOADED = (429, 503, 529)
-_FORBIDDEN = (401, 403, 404)
 
 
 @contextmanager
@@ -103,23 +101,9 @@ def _merged(likeliest: Sequence[tuple[str, float]]) -> dict[str, float]:
 
 @contextmanager
 def _connected(teacher: Http, resources: Resources, loop: LoopThread) -> Iterator[Model]:
-    try:
-        from openai import AsyncOpenAI
-    except ImportError as error:
-        raise PipelineError(
-            f"judge '{teacher.name}' needs the package openai; run `pip install openai`"
-        ) from error
-    urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url
-    if not urls:
-        raise PipelineError(
-            f"judge '{teacher.name}' has no address; set `base_url` in the `resources` of its step"
-        )
-    key = _key(resources.api_key_env)
+    key, who = api_key(resources.api_key_env), f"judge '{teacher.name}'"
+    clients = clients_of(resources, key=key, timeout_s=_TIMEOUT_S, who=who)
     most = resources.max_in_flight or _MOST_AT_ONCE
-    clients = [
-        AsyncOpenAI(base_url=u, api_key=key, max_retries=0, timeout=resources.timeout_s or _TIMEOUT_S)
-        for u in urls
-    ]
     endpoint = _Endpoint(teacher, Pool([(c, Pace(most=most)) for c in clients]), resources, key=key)
     try:
         yield lambda conversations, how: loop.run(endpoint.answer(conversations, how))
@@ -181,10 +165,10 @@ class _Endpoint:
         return judgement
 
     def _refusal(self, error: Any, pace: Pace, sent_at: float) -> JudgeCompletion | Busy:
-        if error.status_code in _FORBIDDEN:
+        if error.status_code in FORBIDDEN:
             raise Refused(str(self._busy(str(error))))
-        if error.status_code in _OVERLOADED:
-            wait_s = _retry_after_s(error.response.headers)
+        if error.status_code in OVERLOADED:
+            wait_s = retry_after_s(error.response.headers)
             pace.was_refused(sent_at=sent_at, retry_after_s=wait_s)
             return self._busy(str(error), retry_after_s=wait_s or 0.5)
         if error.status_code >= 500 or error.status_code in (408, 409):
@@ -238,19 +222,3 @@ def _reported(answer: Any) -> JudgeCompletion:
         TokenLogprobs(one.token, _merged([(t.token, t.logprob) for t in one.top_logprobs])) for one in content
     )
     return JudgeCompletion("".join(token.text for token in tokens), tokens)
-
-
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return "none"
-    key = os.environ.get(variable)
-    if not key:
-        raise PipelineError(f"the environment variable {variable}, named by `api_key_env`, is not set")
-    return key
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    try:
-        return max(0.0, float(headers["retry-after"]))
-    except (KeyError, ValueError):
-        return None  # a date, which needs clocks that agree, counts as not said
