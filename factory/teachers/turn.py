@@ -66,6 +66,7 @@ class Turn:
         self._max_calls = max_calls
         self._segments: list[TurnSegment] = []
         self._pending = ""
+        self._hinted = ""
         self._kept: list[str] = []
 
     @property
@@ -91,10 +92,11 @@ class Turn:
         by_itself = piece.finish_reason == "stop" and piece.stopped_by is None
         if self.exhausted or not (at_fence or by_itself):
             return True
-        found = self.fences.last_block(self._pending)
+        found = self.fences.last_block(self._hinted + self._pending) if self._pending else None
         if found is None:
             return by_itself
         start, self.block = found
+        start = max(0, start - len(self._hinted))
         code, self._pending = self._pending[start:], self._pending[:start]
         self.insert("code", code)
         return False
@@ -112,8 +114,9 @@ class Turn:
         self.insert("output", output if self.text.endswith("\n") else f"\n{output}")
 
     def insert(self, kind: Literal["code", "output", "hint"], text: str) -> None:
-        """Add a part of its own."""
+        """Add a part of its own. A hint may open the block that the teacher writes."""
         self._flush()
+        self._hinted = self._hinted + text if kind == "hint" else ""
         if text:
             self._segments.append(TurnSegment(kind, text))
 

@@ -87,6 +87,20 @@ def test_a_student_trains_on_what_the_teacher_wrote_and_on_nothing_else(tmp_path
     )
 
 
+def test_a_hint_may_open_the_block_that_the_teacher_writes(tmp_path: Path) -> None:
+    hints = [
+        {"text": "I compute it.\n```python\nx = 6\n"},
+        {"after_calls": 1, "text": "```python\nx + 1\n```\n"},
+    ]
+    row = only(draw(tmp_path, sample(tmp_path, "x * 7\n```\n", "", interpreter={"hints": hints})))
+    assert [(s["type"], s["text"]) for s in row["segments"]] == [
+        ("hint", hints[0]["text"]),
+        ("code", "x * 7\n```\n"),
+        ("output", "```output\n42\n```\n"),
+        ("hint", hints[1]["text"]),
+    ]
+
+
 def test_an_error_is_said_in_its_last_lines_and_what_came_before_it_stays(tmp_path: Path) -> None:
     pieces = (block("a = 1", "print('one')", "1 / 0", "a = 2"), block("a"), block("b ="), "Done.")
     row = only(draw(tmp_path, sample(tmp_path, *pieces)))

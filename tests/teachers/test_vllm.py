@@ -28,11 +28,15 @@ from factory.core import PipelineError, Resources, Site
 from factory.models import TEACHER, packaged_folder
 from factory.stages.sample import Sample
 from factory.teachers import Http, Request, Sampling, Vllm
+from factory.teachers.interpreter import Interpreter
 from tests.teachers.scripted import asking
 from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT, gone_on, starts
 
 LOAD_S = 400.0
 """Longest time a load may take on a busy machine with two cores; 40 s when it is idle."""
+
+OPENED = "It is the product of the two numbers.\n```python\nprint(6 * 7)\n"
+"""A turn that stands in a block of code, which a model closes sooner or later."""
 
 pytestmark = [pytest.mark.teacher, pytest.mark.timeout(LOAD_S + 60)]
 
@@ -218,6 +222,11 @@ def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> Non
         with sample.open(Site(resources, str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
             flow = apply(asking("What is 2 + 2?", "Name a colour.", "word " * 9000))
         said, pieces = asyncio.run(_served_pieces(resources))
+        run = {"hints": [{"text": OPENED}], "max_calls": 1, "packages": []}
+        greedy = {"n": 1, "temperature": 0.0, "top_k": 0, "max_tokens": 48}
+        coded = sample.model_copy(update={**greedy, "interpreter": Interpreter.model_validate(run)})
+        with coded.open(Site(resources, str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
+            [turn] = apply(asking("What is 6 * 7?")).kept.to_pylist()
     finally:
         server.terminate()
         server.wait(60)
@@ -227,6 +236,11 @@ def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> Non
     assert flow.rejected["reason"].to_pylist() == ["teacher_error"] * 3
     assert "400" in flow.rejected["evidence"][0].as_py()
     _assert_goes_on(said, pieces)
+    assert turn["content"] == "".join(part["text"] for part in turn["segments"])
+    kinds = [part["type"] for part in turn["segments"]]
+    assert kinds[:4] == ["hint", "code", "output", "hint"], turn["content"]
+    assert turn["segments"][2]["text"].startswith("```output\n42\n"), turn["content"]
+    assert turn["segments"][-1]["train"], "the teacher did not go on after the last output"
 
 
 async def _served_pieces(resources: Resources) -> tuple[str, list[tuple[str, str, str | None]]]:
