@@ -63,7 +63,7 @@ def list_names(url: str) -> list[str]:
 
 
 def _commit_local(path: str, content: memoryview | bytes) -> None:
-    folder = os.path.dirname(path)
+    folder = os.path.dirname(path) or "."
     aside = os.path.join(folder, f".{os.path.basename(path)}.{uuid.uuid4().hex}")
     try:
         os.makedirs(folder, exist_ok=True)

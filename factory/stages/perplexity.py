@@ -59,6 +59,9 @@ class Perplexity(Filter):
     )
     teacher: Vllm
     """The model that scores, in this process; its own chat template renders the prompt."""
+    system: str | None = None
+    """System turn that the teacher sees, in place of the prompt's own; null: the prompt as it is. What was
+    sampled with a system turn is scored as it was asked for only with the same one."""
     part: Part = "all"
     """What is scored: the `answer`, as if nothing was thought before it, or `all`, thinking and answer in the
     form that the teacher's `reasoning_tags` give."""
@@ -156,6 +159,8 @@ class Perplexity(Filter):
         if not content and not reasoning:
             return None
         prompt = tuple((turn["role"], turn["content"] or "") for turn in row["prompt"] or ())
+        if self.system is not None:
+            prompt = (("system", self.system), *(turn for turn in prompt if turn[0] != "system"))
         return Passage(prompt, content, reasoning or None)
 
     def _ruling(self, score: Score | None) -> tuple[str | None, Mapping[str, Any] | None]:

@@ -182,6 +182,17 @@ def test_the_answer_alone_does_not_see_the_thinking(model: Model, folder: Path, 
     assert answer.kept["perplexity"].to_pylist() == [pytest.approx(np.exp(2)), None]
 
 
+def test_a_system_turn_takes_the_place_of_the_prompts_own(model: Model, folder: Path, tmp_path: Path) -> None:
+    prompt = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}]
+    rows = texts(["aa"], prompt=prompt)
+    run(stage(folder), rows, tmp_path)
+    run(stage(folder, system="Be brief."), rows, tmp_path)
+    assert [passage.prompt for passage in model.passages] == [
+        (("system", "Be kind."), ("user", "Hi")),
+        (("system", "Be brief."), ("user", "Hi")),
+    ]
+
+
 def test_the_split_into_batches_changes_nothing(model: Model, folder: Path, tmp_path: Path) -> None:
     rows = texts(["a", "b", "", "a" * 11, "ab"])
     bounded = stage(folder, max=4.0)
