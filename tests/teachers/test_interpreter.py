@@ -2,64 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from factory.core import BudgetSpent, Busy, Flow, PipelineError, Refused, Resources, Site
-from factory.teachers import Completion, Request, Sampling
-from factory.teachers.cells import Cells, Ran, shortened
+from factory.core import PipelineError, Refused
+from factory.teachers import Request, Sampling
 from factory.teachers.interpreter import Interpreted, Interpreter
-from factory.teachers.turn import Fences, Turn
 from tests.teachers.faulty import faulty
-from tests.teachers.runs import ROOT
-from tests.teachers.scripted import asking
-from tests.teachers.writing import Writing, WritingSample, noted
-
-
-def block(*lines: str) -> str:
-    return "\n".join(["```python", *lines, "```", ""])
-
-
-def sample(
-    folder: Path, *pieces: str, interpreter: dict[str, Any] | None = None, **fields: Any
-) -> WritingSample:
-    own = {name: fields.pop(name) for name in list(fields) if name in Writing.model_fields}
-    teacher = {"type": "writing", "notes": str(folder / "notes"), "pieces": pieces, **own}
-    run = {"packages": (), **(interpreter or {})}
-    return WritingSample.model_validate({"teacher": teacher, "interpreter": run, "seed": 3, **fields})
-
-
-def draw(folder: Path, stage: WritingSample, *questions: str, **options: Any) -> Flow:
-    with stage.open(Site(Resources(**options), str(folder / "c"), str(folder / "j"))) as apply:
-        return apply(asking(*(questions or ("What?",))))
-
-
-def only(flow: Flow) -> dict[str, Any]:
-    [row] = flow.kept.to_pylist()
-    return dict(row)
-
-
-def outputs(row: dict[str, Any]) -> list[str]:
-    """What stands between the fences of each output."""
-    found = [s["text"] for s in row["segments"] if s["type"] == "output"]
-    assert all(text.startswith("```output\n") and text.endswith("\n```\n") for text in found)
-    return [text[len("```output\n") : -len("\n```\n")] for text in found]
-
-
-def shapes(row: dict[str, Any]) -> list[str]:
-    return [s["type"] for s in row["segments"]]
+from tests.teachers.writing import Writing, WritingSample, block, draw, noted, only, outputs, sample, shapes
 
 
 def test_runs_what_is_written_and_goes_on_with_what_it_printed(tmp_path: Path) -> None:
@@ -131,13 +84,6 @@ def test_a_long_output_keeps_its_start_and_its_end(tmp_path: Path) -> None:
     assert "left out" in text
 
 
-@given(st.text(max_size=400), st.integers(100, 300))
-def test_a_shortened_text_is_never_longer_than_allowed(text: str, most: int) -> None:
-    cut = shortened(text, most=most)
-    assert len(cut) <= most
-    assert (cut == text) == (len(text) <= most)
-
-
 def test_after_the_last_call_no_code_is_run_and_the_teacher_is_told_once(tmp_path: Path) -> None:
     last = "Again.\n" + block("3") + block("4") + "End."
     pieces = (block("1"), block("2"), last)
@@ -161,90 +107,6 @@ def test_other_blocks_and_stop_texts_are_left_alone(tmp_path: Path) -> None:
     row = only(draw(tmp_path, sample(tmp_path, text, stop=["HALT"])))
     assert row["content"] == text.partition("HALT")[0]
     assert shapes(row) == ["text"]
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("a\n```python\nx\n```\n", "x\n"),
-        ("1. so\n   ```python\n   if x:\n       y\n   ```\n", "if x:\n    y\n"),
-        ("```text\n```\n```python\nx\n```", "x\n"),
-        ("```python\nx\n\n```  \n", "x\n\n"),
-        ("```python\n'\u2028'\n```\n", "'\u2028'\n"),
-        ("```python\nx\n```\nthen\n", None),
-        ("```python\nx = '```'\n", None),
-        ("```python3\nx\n```\n", None),
-        ("```\nx\n```\n", None),
-        ("x\n```\n", None),
-        ("", None),
-    ],
-)
-def test_finds_the_block_that_ends_with_the_text(text: str, code: str | None) -> None:
-    found = Fences("```python", "```").last_block(text)
-    assert (found[1] if found else None) == code
-
-
-WORDS = ["word ", "\n", "```python\n", "```\n", "```", "x = 1\n", "    ", "<think>", "</think>", "ä"]
-PARTS = st.lists(st.sampled_from(WORDS), max_size=12).map("".join)
-
-
-@given(st.lists(st.tuples(PARTS, st.text(max_size=5)), min_size=1, max_size=6), st.text(max_size=3))
-def test_the_parts_of_a_turn_are_the_turn_and_those_trained_on_are_the_teachers(
-    steps: list[tuple[str, str]], hint: str
-) -> None:
-    turn, written, ended = Turn(Fences("```python", "```"), max_calls=2), "", False
-    turn.insert("hint", hint)
-    for text, output in steps:
-        head, stop, _ = text.partition("```\n")
-        stopped = bool(stop) and not turn.exhausted
-        said = head if stopped else text
-        ended = turn.take(Completion("t", said, "stop", stopped_by="```\n" if stopped else None))
-        written += said + ("```\n" if stopped else "")
-        if turn.block is not None:
-            turn.ran(output, Ran(output, True, 0.1))
-        if ended:
-            break
-    whole = turn.whole(None, "", finish_reason="stop")
-    assert whole.segments is not None
-    assert "".join(s.text for s in whole.segments) == turn.text
-    assert "".join(s.text for s in whole.segments if s.train) == written
-    assert all(s.text for s in whole.segments)
-    assert sum(s.type == "output" for s in whole.segments) <= 2
-
-
-def test_the_limit_on_tokens_is_that_of_the_whole_turn(tmp_path: Path) -> None:
-    pieces = ("one two three\n" + block("4"), "five six seven eight nine ten")
-    row = only(draw(tmp_path, sample(tmp_path, *pieces, max_tokens=9)))
-    assert row["finish_reason"] == "length"
-    assert row["completion_tokens"] == 9
-    assert row["content"].endswith("```output\n4\n```\nfive six seven ")
-    exactly = only(draw(tmp_path, sample(tmp_path, *pieces, max_tokens=6)))
-    assert (exactly["completion_tokens"], exactly["finish_reason"]) == (6, "length")
-    assert shapes(exactly) == ["text", "code", "output"]
-
-
-def test_every_request_of_a_turn_is_paid_for_and_counted(tmp_path: Path) -> None:
-    stage = sample(tmp_path, block("1"), block("2"), "three", logprobs=True)
-    flow = draw(tmp_path, stage)
-    row, asked = only(flow), noted(tmp_path / "notes")
-    read = [100 + len(note["prefix"].split()) for note in asked]
-    assert row["prompt_tokens"] == 100
-    assert row["completion_tokens"] == 7
-    assert row["token_logprobs"] == [-1.0, -2.0, -3.0, -1.0, -2.0, -3.0, -1.0]
-    assert flow.spent is not None
-    assert flow.spent["prompt_tokens"] == sum(read) > 3 * 100
-    assert flow.spent["completion_tokens"] == 7
-    assert flow.spent["code_runs"] == 2
-    assert len({note["seed"] for note in asked}) == 3, "every piece begins with the same luck"
-
-    again = draw(tmp_path, stage)
-    assert again.kept.equals(flow.kept)
-    assert again.spent is not None
-    assert again.spent["completions_drawn"] == again.spent["prompt_tokens"] == 0
-    cap = sum(read) + 7
-    with pytest.raises(BudgetSpent):
-        draw(tmp_path, stage, "Another?", token_budget=cap)
-    assert draw(tmp_path, stage, "Another?", token_budget=2 * cap + 5000).kept.num_rows == 1
 
 
 def test_hostile_code_gives_a_short_text_and_the_turn_goes_on(tmp_path: Path) -> None:
@@ -272,99 +134,6 @@ def test_hostile_code_gives_a_short_text_and_the_turn_goes_on(tmp_path: Path) ->
     assert said[8].endswith("\n7"), "a hostile block took the state of the turn with it"
     assert row["content"].endswith("Still here.")
     assert max(map(len, said)) <= 2000
-
-
-def test_a_sandbox_that_fails_is_no_output_and_what_was_written_is_not_paid_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boxes: list[Cells] = []
-    real = Cells.__init__
-
-    def seen(self: Cells, *args: Any, **more: Any) -> None:
-        real(self, *args, **more)
-        boxes.append(self)
-
-    monkeypatch.setattr(Cells, "__init__", seen)
-    stage = sample(tmp_path, block("import time", "time.sleep(1)", "5"), "Five.")
-    over = threading.Event()
-
-    def kill() -> None:
-        while not over.wait(0.05):
-            for process in boxes[0]._box.processes() if boxes else []:
-                os.kill(process, signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    with stage.open(Site(Resources(), str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
-        killer.start()
-        try:
-            with pytest.raises(Busy, match="sandbox failed"):
-                apply(asking("What?"))
-        finally:
-            over.set()
-            killer.join()
-        assert len(noted(tmp_path / "notes")) == 1
-        row = only(apply(asking("What?")))
-    assert outputs(row) == ["5"]
-    assert len(noted(tmp_path / "notes")) == 2, "a piece that was paid for is asked for again"
-
-
-def test_a_busy_teacher_is_asked_on_from_where_the_turn_is(tmp_path: Path) -> None:
-    stage = sample(tmp_path, block("1"), "One.", busy_after=1)
-    with stage.open(Site(Resources(), str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
-        with pytest.raises(Busy):
-            apply(asking("What?"))
-        flow = apply(asking("What?"))
-    assert [note["said"] for note in noted(tmp_path / "notes")] == ["```python\n1\n", "One."]
-    assert flow.spent is not None
-    assert flow.spent["completion_tokens"] == only(flow)["completion_tokens"] == 4
-
-
-def test_a_full_context_ends_the_turn_and_another_error_rejects_it(tmp_path: Path) -> None:
-    pieces = (block("1"), "One.")
-    row = only(draw(tmp_path, sample(tmp_path, *pieces, context=4)))
-    assert (row["finish_reason"], shapes(row)) == ("length", ["code", "output"])
-    flow = draw(tmp_path, sample(tmp_path, *pieces, broken_after=1), "Another?")
-    assert flow.rejected["reason"].to_pylist() == ["teacher_error"]
-    assert flow.spent is not None
-    assert (flow.spent["completions_drawn"], flow.spent["completion_tokens"]) == (0, 3)
-
-
-def test_a_killed_worker_pays_for_no_finished_turn_again(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from tests.teachers.test_interpreter import *\n"
-        "folder = Path(sys.argv[1])\n"
-        "draw(folder, sample(folder, block('1 + 1'), 'Two.', hangs_at=2, n=3))\n"
-    )
-    worker = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT)
-    deadline = time.monotonic() + 60
-    while sum(path.read_bytes().count(b"\n") for path in tmp_path.rglob("j/*/*.jsonl")) < 2:
-        assert worker.poll() is None, "the worker ended before it was killed"
-        assert time.monotonic() < deadline, "the first two turns do not come to the journal"
-        time.sleep(0.05)
-    worker.kill()
-    worker.wait()
-    before = noted(tmp_path / "notes")
-    flow = draw(tmp_path, sample(tmp_path, block("1 + 1"), "Two.", n=2))
-    assert noted(tmp_path / "notes") == before, "a turn that is in the journal was drawn again"
-    assert [outputs(row) for row in flow.kept.to_pylist()] == [["2"], ["2"]]
-    assert flow.kept.schema.field("segments").type == pa.list_(
-        pa.struct({"type": pa.string(), "text": pa.string(), "train": pa.bool_()})
-    )
-    assert flow.spent is not None
-    assert flow.spent["completions_reused"] == 2
-
-
-def test_an_interpreter_is_part_of_what_decides_a_text_only_where_there_is_one(tmp_path: Path) -> None:
-    plain = sample(tmp_path, "x").model_copy(update={"interpreter": None})
-    assert "interpreter" not in plain.draw_fields()
-    assert "segments" not in plain.provides().names
-    identities = {
-        sample(tmp_path, "x", interpreter=how).draw_identity()
-        for how in ({}, {"max_calls": 3}, {"cpu_s": 2}, {"hints": [{"text": "Go.\n"}]}, {"last_hint": ""})
-    }
-    assert len(identities | {plain.draw_identity()}) == 6
-    strict = sample(tmp_path, "x", interpreter={"min_isolation": "namespaces"})
-    assert strict.draw_identity() in identities, "how strongly code is kept in changes no text"
 
 
 def test_wrong_fields_are_said_before_anything_runs(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from factory.core import Busy, Resources
+from factory.core import Busy, Flow, Resources, Site
 from factory.stages.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, split_reasoning
+from tests.teachers.scripted import asking
 
 _TOKEN = re.compile(r"\S+\s*|\s+")
 
@@ -108,3 +109,42 @@ def noted(notes: str | Path) -> list[dict[str, Any]]:
     """Every request that the teacher answered."""
     path = Path(notes)
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def block(*lines: str) -> str:
+    """A block of code that is run."""
+    return "\n".join(["```python", *lines, "```", ""])
+
+
+def sample(
+    folder: Path, *pieces: str, interpreter: dict[str, Any] | None = None, **fields: Any
+) -> WritingSample:
+    """The stage over a teacher of these pieces; fields of the teacher may stand among those of the stage."""
+    own = {name: fields.pop(name) for name in list(fields) if name in Writing.model_fields}
+    teacher = {"type": "writing", "notes": str(folder / "notes"), "pieces": pieces, **own}
+    run = {"packages": (), **(interpreter or {})}
+    return WritingSample.model_validate({"teacher": teacher, "interpreter": run, "seed": 3, **fields})
+
+
+def draw(folder: Path, stage: WritingSample, *questions: str, **options: Any) -> Flow:
+    """What asking these questions gives, with journal and cache in the folder."""
+    with stage.open(Site(Resources(**options), str(folder / "c"), str(folder / "j"))) as apply:
+        return apply(asking(*(questions or ("What?",))))
+
+
+def only(flow: Flow) -> dict[str, Any]:
+    """The one row that was kept."""
+    [row] = flow.kept.to_pylist()
+    return dict(row)
+
+
+def outputs(row: dict[str, Any]) -> list[str]:
+    """What stands between the fences of each output."""
+    found = [s["text"] for s in row["segments"] if s["type"] == "output"]
+    assert all(text.startswith("```output\n") and text.endswith("\n```\n") for text in found)
+    return [text[len("```output\n") : -len("\n```\n")] for text in found]
+
+
+def shapes(row: dict[str, Any]) -> list[str]:
+    """The types of a turn's parts."""
+    return [s["type"] for s in row["segments"]]
