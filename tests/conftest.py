@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from factory.models import TEACHER, packaged_folder
+
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
@@ -17,6 +19,18 @@ def test_data() -> Path:
     if named and (folder / "data").is_dir():
         return folder
     reason = f"real data: FACTORY_TEST_DATA names no folder that holds data/ (it is {named!r})"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def teacher_folder() -> Path:
+    """Folder of the packaged teacher; skips without it, fails without it under CI."""
+    folder = packaged_folder(TEACHER)
+    if folder is not None:
+        return folder
+    reason = f"the packaged teacher is not set up; run `python -m factory.models build {TEACHER}`"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

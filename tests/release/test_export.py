@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from factory.core import DataError, PipelineError, WorkspaceError
-from factory.models import TEACHER, packaged_folder
 from factory.release.export import TARGETS, Export, export
 from factory.release.layouts import AM_SCHEMA
 from factory.release.versions import Release
@@ -100,14 +99,11 @@ def test_axolotl_messages_have_no_key_without_a_value(exported: dict[str, Export
 
 @pytest.mark.parametrize("to", ["am", "light-r1", "llamafactory"])
 def test_a_plain_chat_template_renders_reasoning_held_in_the_text(
-    exported: dict[str, Export], to: str
+    exported: dict[str, Export], to: str, teacher_folder: Path
 ) -> None:
-    folder = packaged_folder(TEACHER)
-    if folder is None:
-        pytest.skip(f"the packaged teacher {TEACHER} is not set up; run make setup")
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(teacher_folder)
     row = rows(exported[to])[0]
     roles = {"human": "user", "gpt": "assistant"}
     turns = row.get("messages") or [

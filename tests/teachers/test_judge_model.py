@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,24 +11,12 @@ import pyarrow as pa
 import pytest
 
 from factory.core import Resources
-from factory.models import TEACHER, packaged_folder, resolve
+from factory.models import TEACHER, resolve
 from factory.stages.verify import Verify
 from tests.stages.tables import completions, site
 
 LOAD_S = 400.0
 """Longest time a load may take on a busy machine with two cores; 40 s when it is idle."""
-
-
-@pytest.fixture(scope="module")
-def teacher_folder() -> Path:
-    """Folder of the packaged teacher; skips without it, fails without it under CI."""
-    folder = packaged_folder(TEACHER)
-    if folder is not None:
-        return folder
-    reason = f"the packaged teacher is not set up; run `python -m factory.models build {TEACHER}`"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.mark.teacher

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from factory.core import Flow, Resources
-from factory.models import TEACHER, packaged_folder
+from factory.models import TEACHER
 from factory.stages.perplexity import Perplexity
 from tests.stages.tables import completions, site
 
@@ -38,18 +37,6 @@ ROWS = [
     {"content": ""},
     {"content": "\n\nNaïve 数学 🙂 <|im_end|>"},
 ]
-
-
-@pytest.fixture(scope="module")
-def teacher_folder() -> Path:
-    """Folder of the packaged teacher; skips without it, fails without it under CI."""
-    folder = packaged_folder(TEACHER)
-    if folder is not None:
-        return folder
-    reason = f"the packaged teacher is not set up; run `python -m factory.models build {TEACHER}`"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def scored(rows: pa.Table, at: Path, *, parts: int = 1, **fields: Any) -> Flow:

@@ -25,7 +25,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from factory.core import PipelineError, Resources, Site
-from factory.models import TEACHER, packaged_folder
+from factory.models import TEACHER
 from factory.stages.sample import Sample
 from factory.teachers import Http, Request, Sampling, Vllm
 from factory.teachers.interpreter import Interpreter
@@ -39,18 +39,6 @@ OPENED = "It is the product of the two numbers.\n```python\nprint(6 * 7)\n"
 """A turn that stands in a block of code, which a model closes sooner or later."""
 
 pytestmark = [pytest.mark.teacher, pytest.mark.timeout(LOAD_S + 60)]
-
-
-@pytest.fixture(scope="session")
-def teacher_folder() -> Path:
-    """Folder of the packaged teacher; skips without it, fails without it under CI."""
-    folder = packaged_folder(TEACHER)
-    if folder is not None:
-        return folder
-    reason = f"the packaged teacher is not set up; run `python -m factory.models build {TEACHER}`"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
