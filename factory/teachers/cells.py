@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -151,7 +152,11 @@ class Cells:
 
     def _run(self, program: str, limits: Limits) -> Result:
         everything = int(limits.output_mb * (1 << 20))
-        return self._box.run_stdin(program, [StdinTest("")], limits=limits, keep_output=everything)
+        result = self._box.run_stdin(program, [StdinTest("")], limits=limits, keep_output=everything)
+        if result.tests and result.tests[0].exit_code == -signal.SIGKILL and result.verdict == "RE":
+            # By no limit: by a machine out of memory, which happens once, or by the code itself.
+            result = self._box.run_stdin(program, [StdinTest("")], limits=limits, keep_output=everything)
+        return result
 
     def _read(self, result: Result, mark: str) -> Ran:
         [test] = result.tests

@@ -116,6 +116,7 @@ def test_hostile_code_gives_a_short_text_and_the_turn_goes_on(tmp_path: Path) ->
         block("import os", "while True: os.fork()"),
         block("open('/etc/passwd').read()"),
         block("import os", "os._exit(0)"),
+        block("import os", "os.kill(os.getpid(), 9)"),
         block("while True: print('x' * 10**6)"),
         block("safe = [0] * 10**10"),
         block("__import__('ctypes').string_at(0)"),
@@ -128,10 +129,11 @@ def test_hostile_code_gives_a_short_text_and_the_turn_goes_on(tmp_path: Path) ->
     assert "PermissionError" in said[2] or "BlockingIOError" in said[2]
     assert "FileNotFoundError" in said[3] or "PermissionError" in said[3]
     assert said[4] == "SystemExit: the code ended its own process; nothing that it did remains"
-    assert said[5] == "OSError: the code wrote too much; nothing that it did remains"
-    assert said[6].startswith("MemoryError")
-    assert said[7].startswith("killed by SIGSEGV")
-    assert said[8].endswith("\n7"), "a hostile block took the state of the turn with it"
+    assert said[5] == "killed by SIGKILL; nothing that it did remains"
+    assert said[6] == "OSError: the code wrote too much; nothing that it did remains"
+    assert said[7].startswith("MemoryError")
+    assert said[8].startswith("killed by SIGSEGV")
+    assert said[9].endswith("\n7"), "a hostile block took the state of the turn with it"
     assert row["content"].endswith("Still here.")
     assert max(map(len, said)) <= 2000
 

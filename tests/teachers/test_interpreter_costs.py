@@ -8,15 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 
 from factory.core import BudgetSpent, Busy, Resources, Site
 from factory.teachers.cells import Cells
+from sandbox import Sandbox
 from tests.teachers.runs import ROOT
 from tests.teachers.scripted import asking
 from tests.teachers.writing import block, draw, noted, only, outputs, sample, shapes
@@ -57,39 +60,78 @@ def test_every_request_of_a_turn_is_paid_for_and_counted(tmp_path: Path) -> None
     assert draw(tmp_path, stage, "Another?", token_budget=2 * cap + 5000).kept.num_rows == 1
 
 
-def test_a_sandbox_that_fails_is_no_output_and_what_was_written_is_not_paid_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boxes: list[Cells] = []
+@pytest.fixture
+def boxes(monkeypatch: pytest.MonkeyPatch) -> list[Sandbox]:
+    """The sandboxes that are opened, so that a test can break them from outside."""
+    opened: list[Sandbox] = []
     real = Cells.__init__
 
-    def seen(self: Cells, *args: Any, **more: Any) -> None:
-        real(self, *args, **more)
-        boxes.append(self)
+    def seen(self: Cells, box: Sandbox, *args: Any, **more: Any) -> None:
+        opened.append(box)
+        real(self, box, *args, **more)
 
     monkeypatch.setattr(Cells, "__init__", seen)
-    stage = sample(tmp_path, block("import time", "time.sleep(1)", "5"), "Five.")
+    return opened
+
+
+@contextmanager
+def meanwhile(harm: Callable[[], bool]) -> Iterator[None]:
+    """Does harm every 50 ms until it says that it is enough, or the context ends."""
     over = threading.Event()
 
-    def kill() -> None:
+    def go_on() -> None:
         while not over.wait(0.05):
-            for process in boxes[0]._box.processes() if boxes else []:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if harm():
+                    return
 
-    killer = threading.Thread(target=kill)
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_sandbox_that_fails_is_no_output_and_what_was_written_is_not_paid_again(
+    tmp_path: Path, boxes: list[Sandbox]
+) -> None:
+    stage = sample(tmp_path, block("import time", "time.sleep(1)", "5"), "Five.")
+
+    def end_its_slots() -> bool:
+        ours = boxes[0].processes() if boxes else []
+        for slot in psutil.Process().children():
+            # The one that stands by outside and the one that answers, but not the program itself.
+            for process in (*slot.children(), slot) if slot.pid in ours else ():
+                process.kill()
+        return False
+
     with stage.open(Site(Resources(), str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
-        killer.start()
-        try:
-            with pytest.raises(Busy, match="sandbox failed"):
-                apply(asking("What?"))
-        finally:
-            over.set()
-            killer.join()
+        with meanwhile(end_its_slots), pytest.raises(Busy, match="sandbox failed"):
+            apply(asking("What?"))
         assert len(noted(tmp_path / "notes")) == 1
         row = only(apply(asking("What?")))
     assert outputs(row) == ["5"]
     assert len(noted(tmp_path / "notes")) == 2, "a piece that was paid for is asked for again"
+
+
+def test_code_that_something_else_has_killed_is_run_again(tmp_path: Path, boxes: list[Sandbox]) -> None:
+    killed: list[int] = []
+
+    def kill_the_program() -> bool:
+        for process in reversed(boxes[0].processes() if boxes else []):
+            # The sandbox itself takes a tenth of that to start.
+            if sum(psutil.Process(process).cpu_times()[:2]) > 1:
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+        return bool(killed)
+
+    stage = sample(tmp_path, block("import time", "while time.process_time() < 2: pass", "5"), "Five.")
+    with meanwhile(kill_the_program):
+        row = only(draw(tmp_path, stage))
+    assert killed, "no program was killed, so the test shows nothing"
+    assert outputs(row) == ["5"], "what the machine did to the program became its output"
 
 
 def test_a_busy_teacher_is_asked_on_from_where_the_turn_is(tmp_path: Path) -> None:
