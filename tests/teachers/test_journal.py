@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from factory.core import WorkspaceError
 from factory.teachers import Completion, Journal
 from factory.teachers import segments as segment_files
+from factory.teachers.base import TurnSegment
 from factory.teachers.segments import LocalSegment, decode_line, encode_line, line_facts
 
 
@@ -48,6 +50,22 @@ def test_finds_again_what_was_written_in_every_field(tmp_path: Path) -> None:
     )
     assert Journal(str(tmp_path)).find("p", 3) == found
     assert Journal(str(tmp_path)).find("p", 4) is None
+
+
+def test_finds_again_the_parts_of_a_turn_and_counts_what_was_read_again(tmp_path: Path) -> None:
+    parts = (
+        TurnSegment("code", "```python\n1\n```\n"),
+        TurnSegment("output", '"x"\0'),
+        TurnSegment("text", "ä"),
+    )
+    wanted = completion(prompt_tokens=7, reread_tokens=20, segments=parts, logprobs=(-0.5, -1.0))
+    with Journal(str(tmp_path)) as journal, journal.notebook("g") as notebook:
+        notebook.write("p", 0, wanted)
+        notebook.write("p", 1, completion(prompt_tokens=7))
+    again = Journal(str(tmp_path))
+    assert again.find("p", 0) == replace(wanted, paid=False)
+    assert again.find("p", 1) == completion(prompt_tokens=7, paid=False)
+    assert (again.prompt_tokens, again.completion_tokens) == (7 + 20 + 7, 3 + 3)
 
 
 @settings(max_examples=60, deadline=None)
