@@ -197,6 +197,7 @@ _JUDGEMENT = re.compile(
 """What is said of an answer instead of saying it."""
 MAX_AFTER = 600
 """A statement with more text behind it than this was not the last word."""
+_LONGEST_LEAD = 400  # characters that `the answer to ... is` may take
 _MATH = re.compile(r"\$\$(.+?)\$\$|\\\[(.+?)\\\]|\\\((.+?)\\\)|(?<!\\)\$\n?([^$\n]+?)\n?(?<!\\)\$", re.DOTALL)
 _VALUE = re.compile(
     r"(?<![\w.,/])-?(?:\\\$|[$€£])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:[.,]\d+)?(?:\s*/\s*\d+)?(?:_\{?\d+\}?)?(?:\s*(?:\\?%|percent\b))?"
@@ -209,7 +210,8 @@ _PLEASANTRY = re.compile(r"(?i)^(?:i hope|please|let me know|note|thank|<\|)")
 
 def _stated(text: str) -> Found:
     text = text.strip()
-    statements = list(_STATED.finditer(text))
+    # An earlier statement would be no last word.
+    statements = list(_STATED.finditer(text, max(0, len(text) - MAX_AFTER - _LONGEST_LEAD)))
     if statements and len(text) - statements[-1].end() <= MAX_AFTER:
         stated = _clause(text[statements[-1].end() :])
         if stated and not _JUDGEMENT.match(stated):
