@@ -29,7 +29,8 @@ Comparison = Callable[[str, str], bool]
 
 # ASCII only: str.split() would also break at, and so ignore, other scripts' spaces.
 _SPACE = re.compile(r"[ \t\n\r\f\v]+")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Each digit has one place to stand, or a long token that is no number would take hours to be refused.
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 TOLERANCE = 1e-6
 """Absolute, or relative to the expected value; the usual bound of contest checkers."""

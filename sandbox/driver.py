@@ -20,7 +20,7 @@ from sandbox.selftest import self_test
 from sandbox.slot import Frame
 from sandbox.tiers import tiers_down_to
 from sandbox.toolbox import Artifact, Toolbox
-from sandbox.verdicts import KEEP_BYTES, call_result, doubt, stdin_result, trial_results
+from sandbox.verdicts import KEEP_BYTES, call_result, doubt, overall, stdin_result, trial_results
 
 __all__ = ["Sandbox"]
 
@@ -167,15 +167,16 @@ class Sandbox:
         entry: str = "",
         language: str = "python",
         limits: Limits | None = None,
+        silent: bool = False,
     ) -> Result:
         """Runs asserts, or a `check(candidate)` function, in a process that the solution cannot reach.
 
         Public names of the solution that hide no built-in are known to the tests. Each top-level assert is
         one test. In C++ tests and solution are one program, which passes when `main` returns 0: a weak
-        harness.
+        harness. `silent` is a control there: nothing is ever reported, so that only a cheat passes.
         """
         if language != "python":
-            return self._native_asserts(code, test_code, language, limits or self.limits)
+            return self._native_asserts(code, test_code, language, limits or self.limits, silent=silent)
         head = {"job": "asserts", "style": "asserts", "entry": entry, "module": "solution"}
         return self._trial(head, code, test_code, limits)
 
@@ -205,9 +206,12 @@ class Sandbox:
         """How many processes the sandbox has when nothing runs."""
         return sum(slot.resting_processes for slot in self._engine.pool.slots)
 
-    def _native_asserts(self, code: str, test_code: str, language: str, limits: Limits) -> Result:
+    def _native_asserts(
+        self, code: str, test_code: str, language: str, limits: Limits, *, silent: bool
+    ) -> Result:
         started = time.monotonic()
-        artifact = self._toolbox.build(self._engine, f"{code}\n{test_code}\n", language, limits, harness=True)
+        harness, source = "0" if silent else "1", f"{code}\n{test_code}\n"
+        artifact = self._toolbox.build(self._engine, source, language, limits, harness=harness)
         if isinstance(artifact, Result):
             return _timed(artifact, self.tier, language, started)
         token = os.urandom(16).hex()
@@ -230,7 +234,7 @@ class Sandbox:
             if isinstance(record, Result):
                 return record
             tests, weak = trial_results(*record[-1], bounds)
-            return Result(_overall(tests), tests, weak_harness=weak)
+            return Result(overall(tests), tests, weak_harness=weak)
 
         result = once(alone=False)
         doubts = {doubt(test, bounds) for test in result.tests}
@@ -276,15 +280,11 @@ class Sandbox:
                     results[place] = replace(result, verdict="INFRA", reason=again.reason)
                 else:
                     results[place] = judge(again[0], place)
-        return Result(_overall(results), results)
+        return Result(overall(results), results)
 
     def _again(self, artifact: Artifact, text: bytes, limits: Limits, *, alone: bool) -> list[Frame] | Result:
         files, blobs = [file.fd for file in artifact.files], [*artifact.blobs, text]
         return self._engine.request(artifact.head, blobs, limits=limits, tests=1, files=files, alone=alone)
-
-
-def _overall(tests: Sequence[TestResult]) -> Any:
-    return next((test.verdict for test in tests if test.verdict != "AC"), "AC")
 
 
 def _timed(result: Result, tier: Tier, language: str, started: float) -> Result:

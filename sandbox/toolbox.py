@@ -87,12 +87,13 @@ class Toolbox:
         return language.tool in self._tools and (language.run_tool or language.tool) in self._tools
 
     def build(
-        self, engine: Engine, code: str, name: str, limits: Limits, *, harness: bool = False
+        self, engine: Engine, code: str, name: str, limits: Limits, *, harness: str = ""
     ) -> Artifact | Result:
         """What is needed to run `code`: compiled in the sandengine, or taken from the cache; or a result that
         says CE.
 
-        With `harness` (C++) the program repeats the text of its input only after `main` has returned 0.
+        With `harness` (C++) "1" the program repeats the text of its input only after `main` has returned 0,
+        with "0" never.
 
         Raises:
             SandboxError: the language is unknown or its tool is not installed.
@@ -106,7 +107,7 @@ class Toolbox:
             if name != "cpp":
                 raise SandboxError(f"assert tests can be run in python and cpp, not in {name!r}")
             language = CPP_HARNESS
-            code += HARNESS
+            code += HARNESS.replace("REPORTS", harness)
         if language is None or not self._has(language):
             raise SandboxError(
                 f"language {name!r} is not available here; there are {', '.join(self.languages())}"

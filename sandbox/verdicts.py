@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from sandbox.compare import values_equal
@@ -10,7 +11,15 @@ from sandbox.inside.decoder import decode
 from sandbox.inside.told import read
 from sandbox.model import Limits, TestResult, Verdict
 
-__all__ = ["call_result", "doubt", "resource_verdict", "stdin_result", "trial_results"]
+__all__ = [
+    "KEEP_BYTES",
+    "call_result",
+    "doubt",
+    "overall",
+    "resource_verdict",
+    "stdin_result",
+    "trial_results",
+]
 
 _SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 31: "SIGSYS"}
 _OUT_OF_MEMORY = ("MemoryError", "std::bad_alloc", "java.lang.OutOfMemoryError", "heap out of memory")
@@ -62,6 +71,11 @@ def doubt(result: TestResult, limits: Limits) -> Doubt | None:
     if (1 - _NEAR) * limits.cpu_s <= result.cpu_s <= (1 + _NEAR) * limits.cpu_s:
         return "near"
     return "idle" if result.cpu_s < (1 - _NEAR) * limits.cpu_s else None
+
+
+def overall(tests: Sequence[TestResult]) -> Verdict:
+    """That of the first test that did not pass, else AC."""
+    return next((test.verdict for test in tests if test.verdict != "AC"), "AC")
 
 
 def _ended(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
+import secrets
 
 from verifiers.testforms.source import parsed
 
-__all__ = ["guarded_cpp", "negated", "negated_cpp", "null_solution", "perturbed"]
+__all__ = ["guarded_cpp", "negated", "negated_cpp", "null_solution", "perturbed", "perturbed_cpp"]
 
 _NOTHING = """
 class {name}:
@@ -101,17 +103,93 @@ def perturbed(source: str) -> str | None:
     return ast.unparse(ast.fix_missing_locations(changed)) + "\n" if change.changed else None
 
 
-_CPP_ASSERT = "#undef NDEBUG\n#undef assert\n#include <cassert>\n"
-_CPP_OPPOSITE = "#undef assert\n#define assert(...) ((__VA_ARGS__) ? __builtin_abort() : (void)0)\n"
+_KEYWORDS = (
+    *(
+        "asm",
+        "volatile",
+        "static",
+        "void",
+        "int",
+        "long",
+        "char",
+        "const",
+        "if",
+        "else",
+        "while",
+        "for",
+        "do",
+    ),
+    *("return", "main", "bool", "true", "false", "namespace", "noreturn", "inline", "NDEBUG"),
+)
+_HEAD = "".join(f"#undef {name}\n" for name in _KEYWORDS)
+"""No word of the tests is a macro of the solution."""
+_FAIL = f"fail_{secrets.token_hex(8)}"
+"""Unknown to the solution, which could hide it behind a macro."""
+_CPP_FAIL = f"""
+#undef assert
+#include <cassert>
+namespace {{
+[[noreturn]] inline void {_FAIL}(const char* text) {{
+    long size = 0, kept;
+    while (text[size]) ++size;
+    asm volatile("syscall" : "=a"(kept) : "a"(1L), "D"(2L), "S"(text), "d"(size) : "rcx", "r11", "memory");
+    for (;;) asm volatile("syscall" : "=a"(kept) : "a"(231L), "D"(97L) : "rcx", "r11", "memory");
+}}
+}}
+#undef assert
+"""
+"""Ends the process by the kernel alone: neither a handler of signals nor one of exits is asked."""
+_CPP_ASSERT = _CPP_FAIL + (
+    f'#define assert(...) ((__VA_ARGS__) ? (void)0 : {_FAIL}("assert(" #__VA_ARGS__ ") does not hold\\n"))\n'
+)
+_CPP_OPPOSITE = _CPP_FAIL + f'#define assert(...) ((__VA_ARGS__) ? {_FAIL}("holds\\n") : (void)0)\n'
+_CPP_WANTED = re.compile(
+    r"""
+    (?P<before> == \s* (?: [A-Za-z_][\w:<>,\ *]* \s* [({] [^;\n]*? | [({\s-]* ) )
+    (?: (?P<text> "(?: [^"\\\n] | \\. )*" )
+      | (?<![\w.]) (?P<number> \d+ (?: \.\d+ )? ) (?![\w.])
+      | \b (?P<truth> true | false ) \b )
+    """,
+    re.VERBOSE,
+)
+"""A `==` with the first literal behind it, which may stand within a value that it makes."""
+_LONG_LINE = 2_000
+"""Characters; longer lines are left as they are."""
+_FAR = 7919
+"""Added to a number that is wanted: the sum is hardly ever wanted elsewhere in the same assert."""
 
 
 def guarded_cpp(source: str) -> str:
-    """C++ tests whose `assert` is the standard one, whatever the solution has made of it."""
-    return _CPP_ASSERT + source
+    """C++ tests whose `assert` is our own, whatever the solution has made of the standard one."""
+    return _with_assert(source, _CPP_ASSERT)
 
 
 def negated_cpp(source: str) -> str:
     """C++ tests whose every assert says the opposite."""
+    return _with_assert(source, _CPP_OPPOSITE)
+
+
+def perturbed_cpp(source: str) -> str | None:
+    """C++ tests whose asserts ask for other values; null where none compares with a literal by `==`."""
+    before = source.split("\n")
+    lines = [
+        _CPP_WANTED.sub(_other_cpp, line) if "assert" in line and len(line) <= _LONG_LINE else line
+        for line in before
+    ]
+    return guarded_cpp("\n".join(lines)) if lines != before else None
+
+
+def _other_cpp(found: re.Match[str]) -> str:
+    if found["text"]:
+        return f'{found["before"]}{found["text"][:-1]}~"'
+    if found["truth"]:
+        return found["before"] + ("false" if found["truth"] == "true" else "true")
+    whole, dot, rest = found["number"].partition(".")
+    return f"{found['before']}{int(whole) + _FAR}{dot}{rest}"
+
+
+def _with_assert(source: str, definition: str) -> str:
+    """The tests with an `assert` of this kind behind their last include, which may define one too."""
     lines = source.split("\n")
     last = max((n for n, line in enumerate(lines) if line.lstrip().startswith("#include")), default=-1)
-    return "\n".join([_CPP_ASSERT, *lines[: last + 1], _CPP_OPPOSITE, *lines[last + 1 :]])
+    return "\n".join([_HEAD, *lines[: last + 1], definition, *lines[last + 1 :]])

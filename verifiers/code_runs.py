@@ -12,7 +12,7 @@ from sandbox import CallTest, Limits, Result, Sandbox, StdinTest, TestResult
 from sandbox.compare import values_equal
 from verifiers.code_blocks import Program
 from verifiers.code_checkers import accepts
-from verifiers.code_controls import guarded_cpp, negated, negated_cpp, null_solution, perturbed
+from verifiers.code_controls import guarded_cpp, negated, negated_cpp, null_solution, perturbed, perturbed_cpp
 from verifiers.testforms import AssertTests, CallTests, CodeTests, PytestTests, StdinTests
 from verifiers.testforms.source import cut_asserts, parsed, pytest_tests, shadowed_builtin
 
@@ -208,8 +208,7 @@ def broken_control(
         return _run_asserts(box, code, source, tests, limits).verdict == "AC"
 
     if tests.language == "cpp":
-        cheats = passes(program.code, negated_cpp(ran.source))
-        return ("fail", "the asserts also pass when each says the opposite") if cheats else None
+        return _broken_cpp(box, program.code, ran.source, limits)
     if passes(null_solution(program.code), ran.source):
         return "error", "the tests also pass on an empty solution"
     for source, how in (
@@ -218,6 +217,22 @@ def broken_control(
     ):
         if passes(program.code, source):
             return "fail", f"the tests also pass when they {how}"
+    return None
+
+
+def _broken_cpp(
+    box: Sandbox, code: str, source: str, limits: Limits
+) -> tuple[Literal["fail", "error"], str] | None:
+    controls = [
+        (negated_cpp(source), False, "when each assert says the opposite"),
+        (guarded_cpp(source), True, "when their end is reported by nobody"),
+        (perturbed_cpp(source), False, "when they ask for other values"),
+    ]
+    for control, silent, how in controls:
+        if control is None:
+            continue
+        if box.run_asserts(code, control, language="cpp", limits=limits, silent=silent).verdict == "AC":
+            return "fail", f"the tests also pass {how}"
     return None
 
 

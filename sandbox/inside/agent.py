@@ -7,6 +7,7 @@ honest programs; whatever a dishonest one makes it send is no more than a value 
 from __future__ import annotations
 
 import builtins
+import collections
 import operator
 import os
 import sys
@@ -26,7 +27,7 @@ from sandbox.inside.supervisor import compile_solution, each_test
 
 __all__ = ["find_entry", "run_calls", "serve"]
 
-_MUTABLE = (list, dict, set, bytearray)
+_MUTABLE = (list, dict, set, bytearray, collections.deque)
 _OPERATOR_NAMES = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift eq ne lt le gt ge"
 _OPERATORS = {name: getattr(operator, name) for name in _OPERATOR_NAMES.split()}
 _UNARY: dict[str, Callable[..., Any]] = {

@@ -14,10 +14,12 @@ from typing import Any
 
 from sandbox.inside.arrays import is_array, is_number, raw
 
-__all__ = ["MAPS", "MAX_DEPTH", "MAX_NODES", "SEQUENCES", "CodecError", "encode", "library"]
+__all__ = ["MAPS", "MAX_DEPTH", "MAX_NODES", "MAX_PART_BYTES", "SEQUENCES", "CodecError", "encode", "library"]
 
 MAX_NODES = 200_000
 MAX_DEPTH = 200
+MAX_PART_BYTES = 2_048
+"""Of a fraction's numerator and denominator, which are reduced, and of a decimal number's text."""
 
 _PACK_Q = struct.Struct("<q")
 _PACK_D = struct.Struct("<d")
@@ -107,11 +109,16 @@ class _Encoder:
             for part in (value.start, value.stop, value.step):
                 self._put_scalar(part, int)
         elif kind.__module__ == "fractions" and kind is library("fractions", "Fraction"):
+            if max(value.numerator.bit_length(), value.denominator.bit_length()) >= 8 * MAX_PART_BYTES:
+                raise CodecError("value too large")
             self.out += b"R"
             self._put_scalar(value.numerator, int)
             self._put_scalar(value.denominator, int)
         elif kind.__module__ == "decimal" and kind is library("decimal", "Decimal"):
-            self._put_bytes(b"X", str(value).encode())
+            text = str(value).encode()
+            if len(text) > MAX_PART_BYTES:
+                raise CodecError("value too large")
+            self._put_bytes(b"X", text)
         else:
             return False
         return True

@@ -194,11 +194,7 @@ def _skipped(marks: list[Mark]) -> str | None:
 def collect(module: types.ModuleType) -> list[tuple[str, Callable[[], None]]]:
     """(name, body) of each test of a module, in the order of definition."""
     space = vars(module)
-    fixtures = {
-        item._fixture.get("name") or name: item
-        for name, item in space.items()
-        if hasattr(item, "__code__") and hasattr(item, "_fixture")
-    }
+    fixtures = {item._fixture.get("name") or name: item for name, item in space.items() if _is_fixture(item)}
     module_marks = space.get("pytestmark", [])
     outer = module_marks if isinstance(module_marks, list) else [module_marks]
     found: list[tuple[str, Callable[[], None]]] = []
@@ -212,8 +208,13 @@ def collect(module: types.ModuleType) -> list[tuple[str, Callable[[], None]]]:
     return found
 
 
+def _is_fixture(item: Any) -> bool:
+    """Whether it is a fixture of the tests: what the solution defines is none, whatever it says of itself."""
+    return isinstance(item, types.FunctionType) and hasattr(item, "_fixture")
+
+
 def _of_class(name: str, owner: type, outer: list[Mark], fixtures: dict[str, Any]) -> list[Any]:
-    own = {key: item for key, item in vars(owner).items() if hasattr(item, "_fixture")}
+    own = {key: item for key, item in vars(owner).items() if _is_fixture(item)}
     marks = [*outer, *getattr(owner, "pytestmark", [])]
     if hasattr(owner, "setup_class"):
         owner.setup_class()

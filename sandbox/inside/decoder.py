@@ -6,18 +6,21 @@ and stops at a number of nodes and a depth.
 
 from __future__ import annotations
 
+import collections
 import struct
 from collections.abc import Callable
 from typing import Any
 
 from sandbox.inside.arrays import Raw
-from sandbox.inside.codec import MAPS, MAX_DEPTH, MAX_NODES, SEQUENCES, CodecError, library
+from sandbox.inside.codec import MAPS, MAX_DEPTH, MAX_NODES, MAX_PART_BYTES, SEQUENCES, CodecError, library
 
 __all__ = ["decode"]
 
 _PACK_Q = struct.Struct("<q")
 _PACK_D = struct.Struct("<d")
 _PACK_N = struct.Struct("<I")
+_MOST_ALIKE = 64
+"""Keys with the same hash; each is compared with all before it, and forged ones may all be alike."""
 _BUILD: dict[int, Callable[[Any], Any]] = {mark[0]: kind for kind, mark in {**SEQUENCES, **MAPS}.items()}
 
 
@@ -62,7 +65,7 @@ class _Decoder:
             return items if mark == 0x6C else _build(mark, items)
         if mark in b"dCO":
             pairs = [(self.get(depth + 1), self.get(depth + 1)) for _ in range(self._count(width=2))]
-            return _build(mark, dict_of(pairs))
+            return _build(mark, _dict_of(pairs))
         return self._scalar(mark)
 
     def _scalar(self, mark: int) -> Any:
@@ -100,7 +103,7 @@ class _Decoder:
                 case "R":
                     return library("fractions", "Fraction")(self._integer(), self._integer())
                 case "X":
-                    return library("decimal", "Decimal")(self._text())
+                    return library("decimal", "Decimal")(self._text(MAX_PART_BYTES))
                 case "n" | "g" if self._array is not None:
                     return self._array(self._raw(mark))
         except (ArithmeticError, ValueError) as error:
@@ -119,27 +122,40 @@ class _Decoder:
         mark = self._take(1)[0]
         if mark not in b"iI":
             raise CodecError("not a whole number")
+        start = self._at
         value = self._scalar(mark)
+        if self._at - start > MAX_PART_BYTES + 4:
+            raise CodecError("value too large")
         assert type(value) is int
         return value
 
-    def _text(self) -> str:
+    def _text(self, most: int | None = None) -> str:
+        size = self._count(width=1)
+        if most is not None and size > most:
+            raise CodecError("value too large")
         try:
-            return self._take(self._count(width=1)).decode("utf-8", "surrogatepass")
+            return self._take(size).decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             raise CodecError("not text") from error
 
 
-def dict_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """A dict of pairs whose keys must be hashable."""
+def _dict_of(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     try:
+        _require_spread([key for key, _ in pairs])
         return dict(pairs)
     except TypeError as error:
         raise CodecError("a key that cannot be hashed") from error
 
 
+def _require_spread(keys: list[Any]) -> None:
+    if len(keys) > _MOST_ALIKE and max(collections.Counter(map(hash, keys)).values()) > _MOST_ALIKE:
+        raise CodecError("too many keys that are hard to tell apart")
+
+
 def _build(mark: int, items: Any) -> Any:
     try:
+        if mark in b"SZ":
+            _require_spread(items)
         return _BUILD[mark](items)
     except TypeError as error:
         raise CodecError("an item that cannot be hashed") from error

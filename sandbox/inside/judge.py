@@ -22,6 +22,8 @@ from sandbox.inside.told import FOREIGN, Teller
 __all__ = ["judge"]
 
 _MAX_TESTS = 2_000
+_LIBRARY = sys.stdlib_module_names
+_ALIASES = {"np": "numpy"}
 
 
 def judge(tests: bytes, head: dict[str, Any], directory: str) -> NoReturn:
@@ -56,8 +58,6 @@ def attempt(
     try:
         body()
         outcome, reason = "passed", ""
-    except SolutionDied as error:
-        outcome, reason = "died", str(error)
     except minipytest.Skipped as error:
         outcome, reason = "skipped", str(error)
     except BaseException as error:
@@ -65,6 +65,9 @@ def attempt(
         reason = _describe(error)
         if wire.foreign:
             reason += f" ({FOREIGN}: {', '.join(sorted(wire.foreign)[:4])})"
+    if wire.died is not None:
+        # Tests that swallow every exception would have swallowed this one.
+        outcome, reason = "died", wire.died
     if counted or outcome != "passed":
         teller.ended(name, outcome, reason, weak=wire.weak)
     return outcome
@@ -84,7 +87,7 @@ def _run_asserts(wire: Wire, tests: bytes, head: dict[str, Any], teller: Teller,
     assert isinstance(tree, ast.Module)
     namespace: dict[str, Any] = {"__name__": "__tests__", "__builtins__": builtins}
     namespace["__file__"] = f"{directory}/tests.py"
-    _bring_names(wire, namespace)
+    _bring_names(wire, namespace, tree)
     steps: list[tuple[str, types.CodeType, bool]] = []
     for statement in tree.body:
         code = compile(ast.Module([statement], []), "tests.py", "exec", dont_inherit=True)
@@ -133,14 +136,13 @@ def _calls_check(tree: ast.Module) -> bool:
     )
 
 
-def _bring_names(wire: Wire, namespace: dict[str, Any]) -> None:
-    """Makes the solution's public names known to the tests, but never one that hides a built-in."""
-    names = wire.ask("names")
-    for name in names if type(names) is list else []:
-        if type(name) is not str or not name.isidentifier() or hasattr(builtins, name):
-            continue
+def _bring_names(wire: Wire, namespace: dict[str, Any], tree: ast.Module) -> None:
+    """Makes the solution's public names known to the tests, but none that hides a built-in or a module."""
+    names = _plain_names(wire)
+    modules = _meant_modules(names, tree)
+    for name in names:
         try:
-            value = wire.ask("name", name)
+            value = modules.get(name) or wire.ask("name", name)
         except Exception:
             continue
         if isinstance(value, Remote) and object.__getattribute__(value, "_kind") == "module":
@@ -150,9 +152,29 @@ def _bring_names(wire: Wire, namespace: dict[str, Any]) -> None:
     wire.foreign.clear()  # what is only there says nothing of how the tests end
 
 
+def _plain_names(wire: Wire) -> list[str]:
+    names = wire.ask("names")
+    found = names if type(names) is list else []
+    return [n for n in found if type(n) is str and n.isidentifier() and not hasattr(builtins, n)]
+
+
+def _meant_modules(names: list[str], tree: ast.Module) -> dict[str, types.ModuleType]:
+    """Modules of the library that the tests mean by names which the solution defines too.
+
+    They put behind the name only what the module has. What the solution calls so could say anything.
+    """
+    doubtful = {name: _ALIASES.get(name, name) for name in names if name in _ALIASES or name in _LIBRARY}
+    asked: dict[str, set[str]] = {}
+    for node in _walk(tree) if doubtful else ():
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            asked.setdefault(node.value.id, set()).add(node.attr)
+    own = {name: _own_module(module) for name, module in doubtful.items() if name in asked}
+    return {n: m for n, m in own.items() if m is not None and all(hasattr(m, part) for part in asked[n])}
+
+
 def _own_module(name: str) -> types.ModuleType | None:
     """The judge's own copy of a module that the solution imported: never the solution's."""
-    if name.partition(".")[0] not in sys.stdlib_module_names and name not in sys.modules:
+    if name.partition(".")[0] not in _LIBRARY and name not in sys.modules:
         return None
     try:
         return importlib.import_module(name)
@@ -163,14 +185,15 @@ def _own_module(name: str) -> types.ModuleType | None:
 class _SolutionModule(types.ModuleType):
     """`from solution import f` gives a stand-in for f."""
 
-    def __init__(self, name: str, wire: Wire):
+    def __init__(self, name: str, wire: Wire, tree: ast.Module):
         super().__init__(name)
-        self.__dict__["_wire"] = wire
+        self.__dict__.update(_wire=wire, _tree=tree)
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
-            names = self._wire.ask("names")
-            return [item for item in names if type(item) is str and not hasattr(builtins, item)]
+            names = _plain_names(self._wire)
+            self.__dict__.update(_meant_modules(names, self._tree))
+            return names
         if name.startswith("__"):
             raise AttributeError(name)
         try:
@@ -184,11 +207,13 @@ class _SolutionModule(types.ModuleType):
 
 def _run_pytest(wire: Wire, tests: bytes, head: dict[str, Any], teller: Teller, directory: str) -> None:
     sys.modules["pytest"] = minipytest
-    sys.modules[head["module"]] = _SolutionModule(head["module"], wire)
+    tree = compile(tests, "test_solution.py", "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+    assert isinstance(tree, ast.Module)
+    sys.modules[head["module"]] = _SolutionModule(head["module"], wire, tree)
     module = types.ModuleType("__tests__")
     module.__file__ = f"{directory}/test_solution.py"
     sys.modules["__tests__"] = module
-    code = compile(tests, "test_solution.py", "exec", dont_inherit=True)
+    code = compile(tree, "test_solution.py", "exec", dont_inherit=True)
     load = partial(exec, code, module.__dict__)
     if attempt(wire, "import", load, teller, counted=False) != "passed":
         return

@@ -9,6 +9,7 @@ harness.
 from __future__ import annotations
 
 import builtins
+import collections
 import io
 import sys
 import types
@@ -23,7 +24,7 @@ __all__ = ["Remote", "SolutionDied", "Wire"]
 
 
 class SolutionDied(BaseException):
-    """The solution's process ended before it answered. Not an Exception: no test may swallow it."""
+    """The solution's process ended before it answered, or broke the protocol."""
 
 
 class Wire:
@@ -31,6 +32,8 @@ class Wire:
 
     def __init__(self, fd: int):
         self.weak = False
+        self.died: str | None = None
+        """Why the solution answers no more; whatever the tests made of that, they have not passed."""
         self.from_solution: set[int] = set()
         """Ids of exceptions that the solution raised."""
         self.foreign: set[str] = set()
@@ -53,17 +56,21 @@ class Wire:
             while True:
                 message = self._link.receive()
                 if type(message) is not list or not message:
-                    raise SolutionDied("the solution broke the protocol")
+                    raise self._dead("the solution broke the protocol")
                 if message[0] not in ("call", "get", "set"):
                     break
                 self._answer(message)
             return self._finish(message, rest)
         except (Closed, TooLarge) as error:
-            raise SolutionDied("the solution ended before it answered") from error
+            raise self._dead("the solution ended before it answered") from error
         except (ValueError, TypeError, IndexError) as error:
             if id(error) in self.from_solution:
                 raise
-            raise SolutionDied(f"the solution broke the protocol: {error}") from error
+            raise self._dead(f"the solution broke the protocol: {error}") from error
+
+    def _dead(self, why: str) -> SolutionDied:
+        self.died = self.died or why
+        return SolutionDied(why)
 
     def _finish(self, message: list[Any], rest: tuple[Any, ...]) -> Any:
         if message[0] == "ok":
@@ -105,6 +112,8 @@ class Wire:
                 raise AttributeError(message[2])
             elif verb == "get":
                 result = getattr(target, message[2])
+            elif callable(getattr(type(target), message[2], None)):
+                raise AttributeError(f"{message[2]} is a method of the tests")
             else:
                 result = None
                 setattr(target, message[2], message[3])
@@ -186,7 +195,7 @@ def _forward(printed: Any) -> None:
 
 def _overwrite(target: Any, value: Any) -> None:
     """An argument that the call changed in place, changed here in place as well."""
-    if type(target) is not type(value):
+    if type(target) is not type(value) and not (isinstance(target, dict) and isinstance(value, dict)):
         raise TypeError("an argument changed its type")
     if isinstance(target, (list, bytearray)):
         target[:] = value
@@ -196,7 +205,7 @@ def _overwrite(target: Any, value: Any) -> None:
         target[...] = value
     else:
         target.clear()
-        target.update(value)
+        (target.extend if isinstance(target, collections.deque) else target.update)(value)
 
 
 def _op(name: str) -> Callable[..., Any]:

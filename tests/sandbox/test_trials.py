@@ -157,3 +157,48 @@ def test_files_of_the_solution_run_nothing_in_the_judge(box: Sandbox, name: str,
 def test_a_pickle_of_plain_values_can_be_read(box: Sandbox) -> None:
     tests = "import pickle\nassert pickle.load(open('n.pkl', 'rb')) == ({1, 2}, 0.5)"
     assert box.run_asserts(PICKLE, tests).verdict == "AC", "a file of plain values is what a test may look at"
+
+
+DIES = "import os\ndef f(*a): os._exit(0)\n"
+CHEATS = {
+    "an end that a bare except swallows": (DIES, "try:\n    f(-1)\n    assert False\nexcept:\n    pass"),
+    "an end that a return swallows": (DIES, "def g():\n    try:\n        return f(1)\n    finally:\n        return 2\nassert g() == 2"),
+    "an end where any exception is wanted": (DIES, "import contextlib\nwith contextlib.suppress(BaseException):\n    f(1)\nassert True"),
+    "a false message": ("import os\ndef f(x):\n    os.write(3, b'\\x01\\0\\0\\0N')\n    return 0", "try:\n    f(1)\nexcept BaseException:\n    pass\nassert True"),
+    "a method of the tests replaced": ("def f(o):\n    o.same = lambda *a: True\n    return 0", "class T:\n    def same(s, a, b): assert a == b\nt = T()\nx = f(t)\nt.same(x, 2)\nassert True"),
+    "a module replaced": ("class math:\n    isclose = staticmethod(lambda *a: True)\ndef f(x): return 0", "assert math.isclose(f(1), 2)"),
+    "an exception that is a class": ("def f(x): raise type('E', (AssertionError,), {})", "try:\n    f(1)\nexcept ValueError:\n    pass\nelse:\n    assert False"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["asserts", "pytest"])
+@pytest.mark.parametrize("name", CHEATS)
+def test_cheats_pass_nothing(box: Sandbox, name: str, way: str) -> None:
+    code, tests = CHEATS[name]
+    if way == "asserts":
+        result = box.run_asserts(code, tests, entry="f")
+    else:
+        body = "\n".join(f"    {line}" for line in tests.split("\n"))
+        result = box.run_pytest(code, f"from solution import *\ndef test_f():\n{body}")
+    assert result.verdict in ("WA", "RE"), f"{name} got {result}"
+
+
+def test_a_function_of_the_solution_is_no_fixture(box: Sandbox) -> None:
+    code = "def f(x): return 0\ndef data(): return 1, 0\ndata._fixture = {'autouse': True}"
+    tests = "import pytest\n@pytest.fixture\ndef data(): return 1, 2\nfrom solution import *\ndef test_f(data):\n    assert f(data[0]) == data[1]"
+    assert box.run_pytest(code, tests).verdict in ("WA", "RE"), "the solution chooses what it is asked"
+
+
+MUTATED = [
+    ("defaultdict(int, a=1)", "d['b'] = 2", "{'a': 1, 'b': 2}"),
+    ("deque([1])", "d.append(2)", "deque([1, 2])"),
+]
+
+
+@pytest.mark.parametrize(("made", "change", "wanted"), MUTATED)
+def test_containers_of_the_library_are_changed_in_place(
+    box: Sandbox, made: str, change: str, wanted: str
+) -> None:
+    tests = f"from collections import *\nx = {made}\nf(x)\nassert x == {wanted}\nassert type(x).__name__ == {made.partition('(')[0]!r}"
+    result = box.run_asserts(f"def f(d): {change}", tests)
+    assert result.verdict == "AC", result

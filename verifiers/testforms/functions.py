@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from verifiers.testforms.form import BadTests, CodeTests, PytestTests, loaded, validated
+from verifiers.testforms.given import given_helpers
 from verifiers.testforms.source import free_names, imported_from, looks_like_pytest, parsed
 
 __all__ = ["from_humaneval", "from_kodcode", "from_mbpp", "from_python", "text_of"]
@@ -35,8 +36,17 @@ def from_humaneval(row: Row) -> CodeTests:
         "tests": [text_of(row, "test")],
     }
     prompt = text_of(row, "prompt", default="")
+    tree = parsed(prompt)
     # A prompt that is a question and not the start of a program cannot stand before the solution.
-    return validated(fields | ({"prefix": prompt} if not isinstance(parsed(prompt), str) else {}))
+    if isinstance(tree, str):
+        return validated(fields)
+    given = given_helpers(tree, used=_used(fields["tests"][0]), entry=fields["entry_point"])
+    return validated(fields | {"prefix": prompt} | ({"setup": given} if given else {}))
+
+
+def _used(code: str) -> set[str]:
+    tree = parsed(code)
+    return set() if isinstance(tree, str) else free_names(tree)
 
 
 def from_mbpp(row: Row) -> CodeTests:
