@@ -13,7 +13,7 @@ What stands behind the disagreements of each set:
 * reflexion: six rows of MBPP are labelled unsolved although their programs pass the very tests in the row.
 * sandboxfusion: BigCodeBench patches, seeds or mocks the process of the solution, hands over file paths, or
   needs packages that are not installed, and one of its references runs longer than the limit of six seconds.
-  can_it_edit compares data frames by operators in one row, and asks an iterator for more than items in one.
+  can_it_edit compares data frames by operators in one row.
   Of the shadow HumanEval rows one test does not parse, two use names that nobody defines, and two
   contradict their own reference.
 * contests: the rows hold tests and no solutions, so programs that print what the tests expect, and the same
