@@ -153,13 +153,10 @@ def _verified(held: list[U64], sketches: Sketches, search: MinHashSearch) -> Edg
 def _buckets(rows: I64, packed: U64) -> tuple[I64, I64]:
     """Rows that share a key with another, bucket by bucket in the order given, and where buckets open.
 
-    `packed` is sorted: keys above, places in `rows` below. 32 bits of a key let a few strangers meet;
-    verification parts them.
+    32 bits of a key let a few strangers meet; verification parts them.
     """
-    heads = packed >> np.uint64(32)
-    opens = np.flatnonzero(np.diff(heads, prepend=~heads[:1]) != 0)
-    sizes = np.diff(opens, append=heads.size)
-    shared = np.repeat(sizes > 1, sizes)
-    sizes = sizes[sizes > 1]
-    places = (packed[shared] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    return rows[places], np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    from factory.curation.kernels import sketch as kernels
+
+    order, opens = np.empty(packed.size, np.int64), np.empty(packed.size // 2 + 1, np.int64)
+    count, filled = kernels.buckets(rows, packed, order, opens)
+    return order[:filled], opens[: count + 1]

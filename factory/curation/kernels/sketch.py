@@ -107,6 +107,29 @@ def shared_keys(keys: U32, rows: I64, seen: U8, out: U64) -> int:
 
 
 @jit
+def buckets(rows: I64, packed: U64, order: I64, opens: I64) -> tuple[int, int]:
+    """Rows that share a key with another, bucket by bucket into `order`, and where buckets open into `opens`.
+
+    `packed` is sorted: keys above, places in `rows` below. Returns (buckets, rows in them); behind the last
+    bucket, `opens` holds where it ends.
+    """
+    count, filled, first = i64(0), i64(0), i64(0)
+    while first < packed.size:
+        after = first + 1
+        while after < packed.size and packed[after] >> SHIFT == packed[first] >> SHIFT:
+            after += 1
+        if after - first > 1:
+            opens[count] = filled
+            count += 1
+            for k in range(first, after):
+                order[filled] = rows[i64(np.uint32(packed[k]))]
+                filled += 1
+        first = after
+    opens[count] = filled
+    return count, filled
+
+
+@jit
 def bucket_pairs(
     order: I64, opens: I64, numbers: U64, guard: bool, new_from: int, first_bucket: int, out: U64
 ) -> tuple[int, int]:  # fmt: skip
