@@ -43,7 +43,7 @@ class IFEval(Verifier):
             broken = [
                 name for name, arguments in instructions if not self._followed(case.content, name, arguments)
             ]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return "error", None, f"the instructions cannot be checked: {type(error).__name__}: {error}"[:200]
         score = 1.0 - len(broken) / len(instructions)
         return ("fail" if broken else "pass"), score, f"not followed: {', '.join(broken)}" if broken else ""

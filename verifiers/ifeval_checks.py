@@ -104,12 +104,12 @@ _POSTSCRIPTS = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
 def _postscript(text: str, args: Mapping[str, Any]) -> bool:
     marker = args["postscript_marker"].strip()
     pattern = _POSTSCRIPTS.get(marker, re.escape(marker.lower()))
-    return bool(re.search(rf"^[\s*_]*{pattern}.*\w", text.lower(), re.MULTILINE))
+    return bool(re.search(rf"^[ \t\r\f\v*_]*{pattern}.*\w", text.lower(), re.MULTILINE))
 
 
 @_check("detectable_format:number_bullet_lists")
 def _number_bullets(text: str, args: Mapping[str, Any]) -> bool:
-    bullets = re.findall(r"^\s*\*[^*].*$|^\s*[-•](?!-).*$", text, re.MULTILINE)
+    bullets = re.findall(r"^[^\S\n]*\*[^*].*$|^[^\S\n]*[-•](?!-).*$", text, re.MULTILINE)
     return bool(len(bullets) == args["num_bullets"])
 
 
@@ -139,14 +139,15 @@ def _json_format(text: str, args: Mapping[str, Any]) -> bool:
     fenced = re.fullmatch(r"\s*```(?:json|JSON|Json)?\s*\n?(.*?)\n?\s*```\s*", text, re.DOTALL)
     try:
         value = json.loads(fenced[1] if fenced else text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return value not in ({}, [], "", None)  # nothing said is no answer, however well it parses
 
 
 @_check("detectable_format:title")
 def _title(text: str, args: Mapping[str, Any]) -> bool:
-    return any(title.strip(" <>") for title in re.findall(r"<<([^\n]+?)>>", text))
+    lines = (line.partition("<<")[2].rpartition(">>")[0] for line in text.split("\n"))
+    return any(line.strip(" <>") for line in lines)
 
 
 @_check("combination:two_responses")

@@ -14,7 +14,8 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _INITIAL = re.compile(r"\b[A-Z]\.$")
-_END = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|\Z)|[。！？]+[」』”’)]*|\n\s*\n")
+_LONGEST_ABBREVIATION = 12
+_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s|\Z)|[。！？]+[」』”’)]*|\n\s*\n")
 
 
 def words(text: str) -> list[str]:
@@ -25,13 +26,13 @@ def words(text: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """Sentences by their final marks; titles, initials and decimal points do not end one."""
     found = []
-    start = 0
+    start, last = 0, len(text.rstrip())
     for end in _END.finditer(text):
-        piece = text[start : end.end()]
-        more = text[end.end() :].strip()
-        if end[0] == "." and more and (_ABBREVIATION.search(piece) or _INITIAL.search(piece)):
+        tail = text[max(start, end.end() - _LONGEST_ABBREVIATION) : end.end()]
+        more = end.end() < last
+        if end[0] == "." and more and (_ABBREVIATION.search(tail) or _INITIAL.search(tail)):
             continue
-        found.append(piece.strip())
+        found.append(text[start : end.end()].strip())
         start = end.end()
     found.append(text[start:].strip())
     return [piece for piece in found if any(symbol.isalnum() for symbol in piece)]

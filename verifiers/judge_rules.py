@@ -31,7 +31,7 @@ _ADDRESSED = re.compile(
     r"|\b(?:reference|gold|expected)\s+(?:answer|solution)\b[^.\n]{0,40}\b(?:updated|changed|wrong|incorrect|replaced)"
     r"|\b(?:ignore|disregard|forget)\b[^.\n]{0,40}\b(?:instructions?|above|previous|prior|reference)"
 )
-_ROLE = re.compile(r"(?im)^\s*(?:system|user|assistant|human)\s*:\s*")
+_ROLE = re.compile(r"(?im)^[^\S\n]*(?:system|user|assistant|human)\s*:\s*")
 
 
 def early_finding(

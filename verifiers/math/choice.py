@@ -11,7 +11,7 @@ from verifiers.math.extract import Found
 __all__ = ["choice_of", "chosen", "options_of", "polarity_of"]
 
 _OPTION = re.compile(
-    r"(?:^|[\s$(\[{*,;])\(?\s*(?:\\text(?:bf)?\{)?\(?([A-J])\s*[).:}]\)?\s*\}?~?\s*", re.MULTILINE
+    r"(?:^|[\s$(\[{*,;])\(?\s{0,8}(?:\\text(?:bf)?\{)?\(?([A-J])\s{0,8}[).:}]\)?\s{0,8}\}?~?\s*", re.MULTILINE
 )
 _LETTERS = re.compile(r"\(?([A-J])\)?(?:\s*(?:,|and|&|;)?\s*\(?([A-J])\)?)*[.)]?\Z")
 _MARKED = re.compile(r"\(([A-J])\)|\*\*\(?([A-J])\)?[.:)]?\*\*|^\s*\(?([A-J])[).]?\s*$", re.MULTILINE)
@@ -82,6 +82,7 @@ def _by_value(spelled: str, options: dict[str, str]) -> frozenset[str] | None:
     return frozenset(same) if len(same) == 1 else None
 
 
+_NO_ANSWER = re.compile(r"\b(?:no|not) (?:idea|clue|answer|conclusion|sure)\b")
 _POLAR = {"yes": ("yes", "no"), "no": ("yes", "no"), "true": ("true", "false"), "false": ("true", "false")}
 
 
@@ -96,5 +97,6 @@ def polarity_of(reference: str, text: str) -> bool | None:
     wanted = _polar(reference)
     if wanted is None:
         return None
-    said = set(re.findall(r"\b(?:yes|no|true|false)\b", plain_words(clean(text)).lower()))
+    spelled = _NO_ANSWER.sub(" ", plain_words(clean(text)).lower())
+    said = set(re.findall(r"\b(?:yes|no|true|false)\b", spelled))
     return said & set(_POLAR[wanted]) == {wanted}

@@ -7,11 +7,14 @@ from typing import Literal, NamedTuple
 
 from verifiers.math.canonical import canonical, closing_brace
 from verifiers.math.compare import same_answer
+from verifiers.math.hedges import CORRECTED, FINALLY, HEDGED, LINKED, denied, rivalled
 
 __all__ = ["Found", "answer_part", "find_answer"]
 
 MAX_SCAN = 20_000
 """Characters from the end of the answer part that are searched."""
+MAX_UNCLOSED = 50
+"""Boxes without an end, after which a text is not looked through any further."""
 MAX_ANSWER = 2_000
 """Longer answers are never compared; no reference comes near."""
 
@@ -51,6 +54,9 @@ def find_answer(text: str, *, rival: Literal["none", "last"] = "none") -> Found:
         if len({canonical(tag) for tag in tags}) > 1:
             return Found(None, "several answer tags that differ")
         inside = find_answer(tags[-1], rival=rival)
+        behind = _boxes(text, text.rindex("</answer>"))
+        if behind and same_answer(inside.answer or tags[-1], behind[-1].inner) is False:
+            return Found(None, "an answer tag and a box behind it that differ")
         return inside if inside.answer is not None else Found(tags[-1].strip(), "answer tag")
     found = _boxed(text, rival=rival)
     if found is None:
@@ -71,6 +77,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?=(\{)|(\d+|[a-zA-Z])(?![a-zA-Z
 
 def _boxes(text: str, start: int) -> list[_Box]:
     boxes: list[_Box] = []
+    unclosed = 0
     for match in _BOX.finditer(text, start):
         if boxes and match.start() < boxes[-1].end:
             continue  # inside the box before it
@@ -78,6 +85,9 @@ def _boxes(text: str, start: int) -> list[_Box]:
             boxes.append(_Box(match.start(), match.end(2), match[2]))
             continue
         end = closing_brace(text, match.end())
+        unclosed += end is None
+        if unclosed > MAX_UNCLOSED:
+            break  # each has looked for its end through the whole text
         if end is not None:
             boxes.append(_Box(match.start(), end + 1, text[match.end() + 1 : end]))
     if len(boxes) < 2:
@@ -86,21 +96,6 @@ def _boxes(text: str, start: int) -> list[_Box]:
 
 
 _FINAL = re.compile(r"(?i)\bfinal\s+answer\b[^\n.:=]{0,60}?(?:\bis\b|:|=)\s*")
-_CORRECTED = re.compile(
-    r"(?i)\b(?:wrong|mistake|incorrect|error|wait|correct(?:ion|ed|ing|ly)|actually|instead|recheck|re-?evaluate"
-    r"|not right|recalculat\w*|revis\w+|reconsider\w*|should be)\b"
-)
-_HEDGED = re.compile(
-    r"(?i)\b(?:or|either|alternatively|maybe|might|perhaps|possibly|could)\b|another (?:possib|answer)"
-)
-_LINKED = re.compile(
-    r"(?i)(?:[\s$,;.&]|\\[()\[\],;! ]|\\quad|\\qquad|\\text\{[^{}]{0,40}\}|\\\\|\b(?:and|or|for|part|also"
-    r"|with|the|other|is|so|x|y|z|n|[ivx]+|[a-h])\b|[()=])*\Z"
-)
-_FINALLY = re.compile(
-    r"(?i)final\s+answer|answer[^.\n]{0,40}\bis\b"
-    r"|\b(?:therefore|thus|hence|so|in total|overall)\b[^\n]{0,200}\Z"
-)
 
 
 def _boxed(text: str, *, rival: str) -> Found | None:
@@ -114,6 +109,8 @@ def _boxed(text: str, *, rival: str) -> Found | None:
     retraction = _stated_after(text, last.end)
     if retraction is not None:
         return retraction
+    if denied(text, last.start) or rivalled(text, last.end, last.inner):
+        return Found(None, "a box that is denied, or stands beside another value")
     if len(boxes) == 1:
         return Found(_with_suffix(text, last), "box")
     inner = [_with_suffix(text, box) for box in boxes]
@@ -159,7 +156,7 @@ def _several(text: str, boxes: list[_Box], inner: list[str], *, rival: str) -> F
     for i in range(1, len(boxes)):
         between = text[boxes[i - 1].end : boxes[i].start]
         bare = not any(symbol.isalnum() for symbol in between)
-        if bare or (len(between) <= 80 and _LINKED.match(_lead_out(between))):
+        if bare or (len(between) <= 80 and LINKED.match(_lead_out(between))):
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -171,11 +168,11 @@ def _several(text: str, boxes: list[_Box], inner: list[str], *, rival: str) -> F
     if all(same_answer(inner[last[0]], inner[i]) for i in range(last[0])):
         return Found(answer, "boxes")
     between = text[boxes[before[-1]].end : boxes[last[0]].start]
-    corrections = list(_CORRECTED.finditer(between))
+    corrections = list(CORRECTED.finditer(between))
     tail = between[corrections[-1].end() :] if corrections else between
-    if corrections and not _HEDGED.search(tail[-60:]):
+    if corrections and not HEDGED.search(tail[-60:]):
         return Found(answer, "last box, after a correction")
-    if _FINALLY.search(between) and not _HEDGED.search(between[-60:]):
+    if FINALLY.search(between) and not HEDGED.search(between[-60:]):
         return Found(answer, "last box, announced as final")
     return Found(answer if rival == "last" else None, "several boxes that differ")
 
@@ -272,7 +269,7 @@ def _concluded(text: str) -> Found:
         maths = list(_MATH.finditer(sentence))
         values = list(_VALUE.finditer(_blank_math(sentence, maths)))
         if not maths and not values:
-            relation = re.search(r"\S+\s*(?:[=<>]|\\[lg]e)\s*\S+", sentence)
+            relation = re.search(r"\S{1,200}\s{0,8}(?:[=<>]|\\[lg]e)\s{0,8}\S+", sentence)
             if relation:
                 return Found(relation[0].strip(" ."), "last value")
             continue

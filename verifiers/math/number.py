@@ -213,6 +213,8 @@ def _close(gold: Number, pred: Number) -> bool:
 
 
 def _same_percent(gold: Number, pred: Number, *, prompt: str) -> bool:
+    if gold.unit is not None or pred.unit is not None:
+        return False
     if gold.percent and pred.percent:
         return _close(gold, pred)
     if gold.percent:
