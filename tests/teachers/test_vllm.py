@@ -65,7 +65,8 @@ def test_draws_what_was_asked_for(worker: tuple[Any, Path]) -> None:
     assert all(r["teacher"] == TEACHER for r in kept)
     assert all(r["completion_tokens"] <= 24 for r in kept)
     assert {r["finish_reason"] for r in kept} <= {"stop", "length"}
-    assert all((r["finish_reason"] == "length") == (r["completion_tokens"] == 24) for r in kept)
+    # A stop string may come with the last token, so not every completion of 24 tokens is cut.
+    assert all(r["completion_tokens"] == 24 for r in kept if r["finish_reason"] == "length")
     assert not any("." in r["content"] for r in kept), "a text goes on after its stop string"
     assert len({r["content"] for r in kept}) > 3, "the samples of a problem are one and the same text"
 
