@@ -24,12 +24,16 @@ FINALLY = re.compile(
     r"(?i)final\s+answer|answer[^.\n]{0,40}\bis\b"
     r"|\b(?:therefore|thus|hence|so|in total|overall)\b[^\n]{0,200}\Z"
 )
-_DENIED = re.compile(
-    r"(?i)(?:\b(?:not|isn't|never|anything but|other than|except(?: for)?|rather than|cannot be|can't be)"
-    r"(?: equal to)?"
-    r"|\b(?:false|wrong|incorrect|untrue|not (?:true|correct|right|the case)) that\b[^.\n]{0,80})"
-    r"[\s:=]*(?:\\\(|\\\[|\$|\*\*)*\s*\Z"
+_DENIALS = (
+    *(" not", "isn't", "isn’t", "never", "anything but", "other than", "except", "except for", "rather than"),
+    *("cannot be", "can't be", "can’t be", "not equal to", "not be"),
 )
+_LAST_LETTERS = "".join({denial[-1] for denial in _DENIALS} | {denial[-1].upper() for denial in _DENIALS})
+_FALSE_THAT = re.compile(
+    r"\b(?:false|wrong|incorrect|untrue|not (?:true|correct|right|the case)) that\b[^.\n]*\Z"
+)
+_DRESSING = " \t\n:=*$\\(["
+"""What may stand between a word and the box it is about."""
 _OR_ELSE = re.compile(
     r"\s*(?:\\[)\]]|\$|\*\*)*\s*[,(]?\s*(?:or|alternatively|maybe|perhaps|possibly)\b[\s,:]*"
     r"(?:(?:maybe|possibly|perhaps|even|else|also)\s+)?(?:\\\(|\$)?\s*"
@@ -39,10 +43,16 @@ _OR_ELSE = re.compile(
 
 def denied(text: str, start: int) -> bool:
     """Whether the words right before a box say that this is not the answer."""
-    return _DENIED.search(text[max(0, start - 160) : start]) is not None
+    said = text[max(0, start - 24) : start].rstrip(_DRESSING)
+    if said[-1:] in _LAST_LETTERS and said.lower().endswith(_DENIALS):
+        return True
+    first = max(0, start - 120)
+    return text.find(" that", first, start) >= 0 and _FALSE_THAT.search(text[first:start].lower()) is not None
 
 
 def rivalled(text: str, end: int, inner: str) -> bool:
     """Whether another plain value is offered right behind a box that holds one."""
+    if len(text) - end < len(" or 1"):
+        return False
     match = _OR_ELSE.match(text, end, end + 80)
     return match is not None and read_number(inner) is not None and same_answer(inner, match[1]) is False

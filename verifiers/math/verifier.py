@@ -206,6 +206,7 @@ def _picked(case: Case, reference: str, text: str, found: Found) -> _Finding | N
     return _Finding("pass" if pick == letters else "fail", f"{detail}: option letters")
 
 
+@lru_cache(maxsize=16_384)
 def _shown(text: str | None) -> str:
     if text is None:
         return "none"
