@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+
 import pytest
 
 from sandbox import CallTest, Limits, Sandbox, StdinTest, TestResult
@@ -58,6 +62,23 @@ def test_measures_cpu_and_not_waiting(box: Sandbox) -> None:
     result = box.run_stdin("import time; time.sleep(1.5); print(2)", [StdinTest("", "2\n")])
     assert result.verdict == "AC", "1.5 s asleep is within a limit of 1 s of CPU"
     assert result.tests[0].cpu_s < 0.5 < 1.4 < result.tests[0].wall_s
+
+
+def test_a_long_run_may_use_every_processor(box: Sandbox) -> None:
+    """A supervisor that stays on one processor waits as long as that one is held by others."""
+    seen: list[set[int]] = []
+
+    def look() -> None:
+        time.sleep(0.8)
+        seen.extend(os.sched_getaffinity(pid) for pid in box.processes())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    box.run_stdin("import time; time.sleep(1.2)", [StdinTest("")])
+    watcher.join()
+    every = os.sched_getaffinity(0)
+    assert seen, "there were processes to look at"
+    assert all(found == every for found in seen), f"{seen} of {every}"
 
 
 CALLS = {
