@@ -121,7 +121,7 @@ _KEYWORDS = (
     ),
     *("return", "main", "bool", "true", "false", "namespace", "noreturn", "inline", "NDEBUG"),
 )
-_HEAD = "".join(f"#undef {name}\n" for name in _KEYWORDS)
+_PLAIN_WORDS = "".join(f"#undef {name}\n" for name in _KEYWORDS)
 """No word of the tests is a macro of the solution."""
 _FAIL = f"fail_{secrets.token_hex(8)}"
 """Unknown to the solution, which could hide it behind a macro."""
@@ -136,13 +136,13 @@ namespace {{
     for (;;) asm volatile("syscall" : "=a"(kept) : "a"(231L), "D"(97L) : "rcx", "r11", "memory");
 }}
 }}
-#undef assert
 """
 """Ends the process by the kernel alone: neither a handler of signals nor one of exits is asked."""
-_CPP_ASSERT = _CPP_FAIL + (
-    f'#define assert(...) ((__VA_ARGS__) ? (void)0 : {_FAIL}("assert(" #__VA_ARGS__ ") does not hold\\n"))\n'
+_CPP_ASSERT = (
+    "#undef assert\n"
+    f'#define assert(...) ((__VA_ARGS__) ? (void)0 : {_FAIL}("assert(" #__VA_ARGS__ ") does not hold\\n"))'
 )
-_CPP_OPPOSITE = _CPP_FAIL + f'#define assert(...) ((__VA_ARGS__) ? {_FAIL}("holds\\n") : (void)0)\n'
+_CPP_OPPOSITE = f'#undef assert\n#define assert(...) ((__VA_ARGS__) ? {_FAIL}("holds\\n") : (void)0)'
 _CPP_WANTED = re.compile(
     r"""
     (?P<before> == \s* (?: [A-Za-z_][\w:<>,\ *]* \s* [({] [^;\n]*? | [({\s-]* ) )
@@ -189,7 +189,10 @@ def _other_cpp(found: re.Match[str]) -> str:
 
 
 def _with_assert(source: str, definition: str) -> str:
-    """The tests with an `assert` of this kind behind their last include, which may define one too."""
-    lines = source.split("\n")
-    last = max((n for n, line in enumerate(lines) if line.lstrip().startswith("#include")), default=-1)
-    return "\n".join([_HEAD, *lines[: last + 1], definition, *lines[last + 1 :]])
+    """The tests with an `assert` of this kind, put in again behind each include, which may change it."""
+    lines = [_PLAIN_WORDS + _CPP_FAIL + definition]
+    for line in source.split("\n"):
+        lines.append(line)
+        if line.lstrip().startswith("#include"):
+            lines.append(definition)
+    return "\n".join(lines)

@@ -56,6 +56,8 @@ CPP_HONEST = {
         "#include <cassert>\n#include <vector>\nusing namespace std;\nint main() { assert(two(1) == (vector<int>{1, 1})); assert((two(2) == vector<int>{2, 2})); return 0; }",
     ),
     "one of two values": ("int f(int n) { return n; }", "#include <assert.h>\nint main() { assert(f(2) == 1 || f(2) == 2); assert(f(3) == 3); }"),
+    "asserts before an include": ("int f(int n) { return n; }", "void check() { assert(f(1) == 1); }\n#include <vector>\nint main() { check(); assert(f(2) == 2); }"),
+    "an include that is none": ("int f(int n) { return n; }", "#include <cassert>\nint main() { assert(f(1) == 1); }\n/*\n#include <vector>\n*/"),
     "a text": ("#include <string>\nstd::string f() { return \"a\\nb\"; }", "#undef NDEBUG\n#include <cassert>\nint main() { assert(f() == \"a\\nb\" && \"the text\"); }"),
 }  # fmt: skip
 
