@@ -10,6 +10,8 @@ from functools import lru_cache
 __all__ = ["canonical", "clean", "plain_words"]
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
+_SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+_UNSEEN = str.maketrans(dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _SYMBOLS = {
     "−": "-", "–": "-", "‐": "-", "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "⋅": r"\cdot ",
     "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
@@ -19,6 +21,7 @@ _SYMBOLS = {
 }  # fmt: skip
 _SYMBOL = re.compile("|".join(map(re.escape, _SYMBOLS)))
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
+_SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
 _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]]] = [
@@ -38,7 +41,7 @@ _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]
     (("%", "percent", "pct"), r"\\%|(?<=\d)\s*\b(?:percent|percentage|pct)\b", "%"),
     (("\\empty", "\\varn"), r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
     (("\\inf",), r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
-    (("dots",), r"\\(?:dots|ldots|cdots)(?![a-zA-Z])", "..."),
+    (("dots", ".."), r"\\(?:dots|ldots|cdots)(?![a-zA-Z])|(?<=,)\s*\.{3,}", r"\\ldots "),
     (("**",), r"\*\*(?=[^\s*])", "^"),
     (("frac",), r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
     (("frac",), r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
@@ -116,8 +119,9 @@ def _ascii(text: str) -> str:
         return text
     # Compatibility folding would turn x² into x2 and 2½ into 21/2, so these go first.
     text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + run[0].translate(_SUPERSCRIPTS) + "}", text)
+    text = _SUBSCRIPT_RUN.sub(lambda run: "_{" + run[0].translate(_SUBSCRIPTS) + "}", text)
     text = _VULGAR.sub(_fraction, text)
-    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text.translate(_UNSEEN))
     return _SYMBOL.sub(lambda one: _SYMBOLS[one[0]], text)
 
 

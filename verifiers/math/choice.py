@@ -83,6 +83,7 @@ def _by_value(spelled: str, options: dict[str, str]) -> frozenset[str] | None:
 
 
 _NO_ANSWER = re.compile(r"\b(?:no|not) (?:idea|clue|answer|conclusion|sure)\b")
+_NOT_SO = re.compile(r"(?:\b(?:not|never)|n't) (?:necessarily |always |actually )?(true|false)\b")
 _POLAR = {"yes": ("yes", "no"), "no": ("yes", "no"), "true": ("true", "false"), "false": ("true", "false")}
 
 
@@ -98,5 +99,6 @@ def polarity_of(reference: str, text: str) -> bool | None:
     if wanted is None:
         return None
     spelled = _NO_ANSWER.sub(" ", plain_words(clean(text)).lower())
+    spelled = _NOT_SO.sub(lambda said: " false " if said[1] == "true" else " true ", spelled)
     said = set(re.findall(r"\b(?:yes|no|true|false)\b", spelled))
     return said & set(_POLAR[wanted]) == {wanted}

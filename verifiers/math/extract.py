@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from verifiers.math.canonical import canonical, closing_brace
 from verifiers.math.compare import same_answer
-from verifiers.math.hedges import CORRECTED, FINALLY, HEDGED, LINKED, denied, rivalled
+from verifiers.math.hedges import COMPARED, CORRECTED, FINALLY, HEDGED, LINKED, denied, rivalled
 
 __all__ = ["Found", "answer_part", "find_answer"]
 
@@ -120,8 +120,6 @@ def _boxed(text: str, *, rival: str) -> Found | None:
 
 
 _SUFFIX = re.compile(r"\s*(?:\\[)\]]|\$)*\s*(\\?%|percent\b|percentage\b|pct\b)")
-
-
 _SIGN = re.compile(r"(?:\A|[=:($\n]|\\[(\[]|\bis)\s*-\s*\Z")
 
 
@@ -212,7 +210,7 @@ def _stated(text: str) -> Found:
     if statements and len(text) - statements[-1].end() <= MAX_AFTER:
         stated = _clause(text[statements[-1].end() :])
         if stated and not _JUDGEMENT.match(stated):
-            return Found(_core(stated), "answer statement")
+            return Found(stated if COMPARED.match(stated) else _core(stated), "answer statement")
     if len(text) <= 200 and "\n" not in text and not _is_sentence(text):
         return Found(text, "whole text")
     return _concluded(text)
@@ -282,6 +280,8 @@ def _concluded(text: str) -> Found:
             if not re.fullmatch(r"\s*(?:,|,?\s*(?:and|or)\b|;)\s*", sentence[match.end() : first.start()]):
                 break
             first = match
+        if denied(sentence, first.start()):
+            return Found(None, "a value that is denied")
         return Found(sentence[first.start() : everything[-1].end()].strip(), "last value")
     return Found(None, "no answer found")
 

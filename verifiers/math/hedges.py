@@ -7,7 +7,7 @@ import re
 from verifiers.math.compare import same_answer
 from verifiers.math.number import read_number
 
-__all__ = ["CORRECTED", "FINALLY", "HEDGED", "LINKED", "denied", "rivalled"]
+__all__ = ["COMPARED", "CORRECTED", "FINALLY", "HEDGED", "LINKED", "denied", "rivalled"]
 
 CORRECTED = re.compile(
     r"(?i)\b(?:wrong|mistake|incorrect|error|wait|correct(?:ion|ed|ing|ly)|actually|instead|recheck|re-?evaluate"
@@ -24,6 +24,8 @@ FINALLY = re.compile(
     r"(?i)final\s+answer|answer[^.\n]{0,40}\bis\b"
     r"|\b(?:therefore|thus|hence|so|in total|overall)\b[^\n]{0,200}\Z"
 )
+COMPARED = re.compile(r"(?i)(?:not )?(?:(?:less|more|greater|fewer|smaller|larger) than|at (?:most|least))\b")
+"""Opens what is a bound and no value."""
 _DENIALS = (
     *(" not", "isn't", "isn’t", "never", "anything but", "other than", "except", "except for", "rather than"),
     *("cannot be", "can't be", "can’t be", "not equal to", "not be"),

@@ -73,7 +73,12 @@ _WORDS = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '\-.])*\Z")
 _TEXT_ONLY = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf)\s*\{[^{}]*\}\Z")
 
 
+_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
+
+
 def _words(latex: str, depth: int) -> Shape | None:
+    if _DATE.fullmatch(latex):
+        return Shape("words", latex, canonical(latex))  # and no subtraction
     spelled = plain_words(latex).strip()
     if _TEXT_ONLY.match(latex) and spelled:
         if letter := re.fullmatch(r"\(\s*([a-zA-Z])\s*\)", spelled):
