@@ -33,6 +33,8 @@ _ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 
 def answer_part(content: str) -> str | None:
     """The text after the thinking; null when thinking was opened and never closed."""
+    if "<" not in content:
+        return content[-MAX_SCAN:]
     cut = content.rfind(_THINK_END)
     if cut >= 0:
         content = content[cut + len(_THINK_END) :]

@@ -45,10 +45,10 @@ _OR_ELSE = re.compile(
 
 def denied(text: str, start: int) -> bool:
     """Whether the words right before a box say that this is not the answer."""
-    said = text[max(0, start - 24) : start].rstrip(_DRESSING)
+    said = text[start - 24 if start > 24 else 0 : start].rstrip(_DRESSING)
     if said[-1:] in _LAST_LETTERS and said.lower().endswith(_DENIALS):
         return True
-    first = max(0, start - 120)
+    first = start - 120 if start > 120 else 0
     return text.find(" that", first, start) >= 0 and _FALSE_THAT.search(text[first:start].lower()) is not None
 
 
