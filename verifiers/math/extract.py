@@ -127,15 +127,16 @@ _SIGN = re.compile(r"(?:\A|[=:($\n]|\\[(\[]|\bis)\s*-\s*\Z")
 
 def _with_suffix(text: str, box: _Box) -> str:
     r"""The box with a minus right before it, or a percent sign right behind: `$\boxed{28}$ percent`."""
-    plain = box.inner[-1:].isdigit() and _SUFFIX.match(text, box.end, box.end + 20) is not None
-    start = max(0, box.start - 8)
+    after = text[box.end : box.end + 20]
+    plain = ("%" in after or "p" in after) and box.inner[-1:].isdigit() and _SUFFIX.match(after) is not None
+    start = box.start - 8 if box.start > 8 else 0
     sign = "-" if "-" in text[start : box.start] and _SIGN.search(text, start, box.start) else ""
-    return f"{sign}{box.inner}" + (r"\%" if plain else "")
+    return f"{sign}{box.inner}\\%" if plain else sign + box.inner
 
 
 def _stated_after(text: str, position: int) -> Found | None:
     """A `final answer is` behind the last box outranks the box: it may correct or retract it."""
-    if len(text) - position < len("final answer:"):
+    if len(text) - position < len("final answer:") or "nswer" not in text[position:].lower():
         return None
     after = list(_FINAL.finditer(text, position))
     if not after:

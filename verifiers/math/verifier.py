@@ -26,6 +26,7 @@ from verifiers.workers import WorkerPool
 __all__ = ["Math", "math_version"]
 
 CACHE_SIZE = 100_000
+_SCORES = {"pass": 1.0, "fail": 0.0}
 SHOWN = 80
 """Characters of an answer that a verdict's detail shows."""
 
@@ -106,7 +107,7 @@ class _Session:
             finding = _Finding(
                 "error", f"the answer could not be read: {type(error).__name__}: {error}"[:200]
             )
-        score = {"pass": 1.0, "fail": 0.0}.get(finding.outcome)
+        score = _SCORES.get(finding.outcome)
         seconds = time.perf_counter() - start
         return Verdict("math", self._version, finding.outcome, score, finding.detail, seconds)
 
@@ -115,7 +116,7 @@ class _Session:
         if reference is None:
             return _Finding("error", f"no usable reference: {_shown(case.reference)}")
         text = answer_part(case.content)
-        if text is None or not text.strip():
+        if not text or text.isspace():
             return _Finding("fail", f"gold {_shown(reference)}: no answer after the thinking")
         found = find_answer(text)
         picked = _picked(case, reference, text, found)
