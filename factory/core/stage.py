@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -40,6 +40,8 @@ class Flow:
     """Rows that must leave where only the stage can know (adaptive sampling); null: `Stage.fan_out`."""
     spent: Mapping[str, int] | None = None
     """What the shard cost, for its receipt: `completions_drawn`, `completions_reused`, tokens."""
+    sisters: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What is too large to travel with the kept rows, by the names of `Stage.sisters`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,13 @@ class Stage(BaseModel):
     def provides(self) -> pa.Schema:
         """Typed columns that this configuration adds."""
         return self.adds
+
+    def sisters(self) -> Mapping[str, pa.Schema]:
+        """Tables that this configuration writes beside its kept rows, each with a `completion_id`.
+
+        Later steps do not see them; a release holds their part for the rows that are released.
+        """
+        return {}
 
     def identity(self) -> dict[str, Any]:
         """All that can change a byte of output, as JSON values: fields, and digests in place of paths."""

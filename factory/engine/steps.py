@@ -61,6 +61,10 @@ class Step:
         """Parquet file of a shard's rejected rows."""
         return join(self.folder, "rejected", part_name(shard))
 
+    def sister_url(self, name: str, shard: int) -> str:
+        """Parquet file of what stands beside a shard's kept rows."""
+        return join(self.folder, "sisters", name, part_name(shard))
+
     def receipt_url(self, shard: int) -> str:
         """JSON file whose presence says that the shard is done."""
         return join(self.folder, "receipts", f"{shard:05d}.json")
@@ -147,7 +151,7 @@ def sum_receipts(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "reasons": dict(sorted(reasons.items())),
         "spent": dict(sorted(spent.items())),
         "seconds": round(sum(r["seconds"] for r in receipts), 3),
-        "files": [{"shard": r["shard"], "kept": r["kept"], "rejected": r["rejected"]} for r in receipts],
+        "files": [{k: r[k] for k in ("shard", "kept", "rejected", "sisters") if k in r} for r in receipts],
     }
 
 

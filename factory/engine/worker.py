@@ -229,6 +229,7 @@ def _commit(
         "rows_expected": expected,
         "kept": _written(write_table(step.kept_url(shard), kept)),
         "rejected": _written(write_table(step.rejected_url(shard), rejected)),
+        **_sisters(step, shard, flow),
         "reasons": dict(sorted(reasons.items())),
         "spent": dict(flow.spent or {}),
         "seconds": round(time.monotonic() - started, 4),
@@ -239,6 +240,22 @@ def _commit(
     }
     write_json(step.receipt_url(shard), receipt)
     return receipt
+
+
+def _sisters(step: Step, shard: int, flow: Flow) -> dict[str, Any]:
+    """Writes the tables that stand beside the kept rows, and gives their part of the receipt."""
+    declared = step.stage.sisters()
+    if flow.sisters.keys() != declared.keys():
+        raise StageError(
+            f"{step.label}: gave the sister tables {sorted(flow.sisters)}, declares {sorted(declared)}"
+        )
+    written = {
+        name: _written(
+            write_table(step.sister_url(name, shard), conform(flow.sisters[name], schema, where=step.label))
+        )
+        for name, schema in declared.items()
+    }
+    return {"sisters": written} if written else {}
 
 
 def _written(file: Any) -> dict[str, Any]:

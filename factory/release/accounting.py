@@ -52,13 +52,11 @@ def check_files(steps: Sequence[FinishedStep]) -> None:
         DataError: a file is missing or broken.
     """
     for step in steps:
-        for side in ("kept", "rejected"):
-            for path, promised in step.parts(side):
-                held = row_count(path)
-                if held != promised:
-                    raise RowsLost(
-                        f"{path}: holds {held} rows, the manifest of '{step.name}' says {promised}"
-                    )
+        sisters = [part for parts in step.sisters().values() for part in parts]
+        for path, promised in [*step.parts("kept"), *step.parts("rejected"), *sisters]:
+            held = row_count(path)
+            if held != promised:
+                raise RowsLost(f"{path}: holds {held} rows, the manifest of '{step.name}' says {promised}")
 
 
 def funnel(steps: Sequence[FinishedStep]) -> list[dict[str, Any]]:

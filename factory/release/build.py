@@ -17,7 +17,7 @@ from factory.release.admit import check_columns
 from factory.release.card import card
 from factory.release.describe import FORMAT, describe, lineage, release_fingerprint
 from factory.release.report import report
-from factory.release.shards import RELEASE_STEP, copy_rejected, write_rows
+from factory.release.shards import RELEASE_STEP, copy_rejected, copy_sisters, write_rows
 from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder, read_schema
 from factory.release.tally import Tally
@@ -165,11 +165,13 @@ def _write_tables(
     files, held_back = write_rows(folder, steps[-1], spec=spec, schema=schema, tally=tally)
     if tally.rows == 0:
         _nothing_left([(RELEASE_STEP, held_back)])
-    return files + copy_rejected(folder, steps, spec=spec, tally=tally), held_back
+    rows = [file for file in files if file.path.startswith("rows/")]
+    files += copy_rejected(folder, steps, spec=spec, tally=tally)
+    return files + copy_sisters(folder, steps, spec=spec, rows=rows), held_back
 
 
 def _part_schemas(folder: Folder, files: Sequence[File]) -> dict[str, pa.Schema]:
-    """The schema of each part (`data`, `rows`, `rejected/STEP`), by its first file."""
+    """The schema of each part (`data`, `rows`, `rejected/STEP`, sisters), by its first file."""
     found: dict[str, pa.Schema] = {}
     for file in files:
         part = file.path.rsplit("/", 1)[0]

@@ -52,7 +52,8 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         inner = _feature(kind.value_type)
         return {"list": inner.get("struct", inner.get("dtype", inner))}
-    return {"dtype": {"double": "float64", "float": "float32"}.get(str(kind), str(kind))}
+    names = {"double": "float64", "float": "float32", "halffloat": "float16"}
+    return {"dtype": names.get(str(kind), str(kind))}
 
 
 def _size_category(rows: int) -> str:

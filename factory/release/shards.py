@@ -15,10 +15,10 @@ from factory.core import REJECTION_COLUMNS, DataError
 from factory.release.admit import data_schema, hold_back
 from factory.release.layouts import LAYOUTS, arrange
 from factory.release.spec import FinishedStep, ReleaseSpec
-from factory.release.store import File, Folder, HashingSink, read_batches
+from factory.release.store import File, Folder, HashingSink, read_batches, read_schema
 from factory.release.tally import Tally
 
-__all__ = ["RELEASE_STEP", "Series", "copy_rejected", "write_rows"]
+__all__ = ["RELEASE_STEP", "Series", "copy_rejected", "copy_sisters", "write_rows"]
 
 RELEASE_STEP = "release"
 """Name under which the rows that the release itself holds back are filed among the rejected ones."""
@@ -149,6 +149,37 @@ def copy_rejected(
                     if full:
                         series.roll()
         files.extend(series.finish(stem="part") if series else ())
+    return files
+
+
+def copy_sisters(
+    folder: Folder, steps: Sequence[FinishedStep], *, spec: ReleaseSpec, rows: Sequence[File]
+) -> list[File]:
+    """Copies what stands beside the steps' rows to a folder by its name, as far as its rows are in `rows`."""
+    tables: dict[str, list[str]] = {}
+    for step in steps:
+        for name, parts in step.sisters().items():
+            tables.setdefault(name, []).extend(path for path, _ in parts)
+    if not tables or "completion_id" not in read_schema(f"{folder.url}/{rows[0].path}").names:
+        return []
+    released = pa.concat_arrays(
+        [
+            chunk
+            for file in rows
+            for batch in read_batches(f"{folder.url}/{file.path}", columns=["completion_id"])
+            for chunk in batch["completion_id"].chunks
+        ]
+    )
+    files: list[File] = []
+    for name, paths in tables.items():
+        series, cutter = Series(folder, name, read_schema(paths[0])), _Cutter(spec)
+        for batch in (batch for path in paths for batch in read_batches(path)):
+            wanted = batch.filter(pc.is_in(batch["completion_id"], value_set=released))
+            for piece, full in cutter.pieces(wanted):
+                series.write(piece)
+                if full:
+                    series.roll()
+        files.extend(series.finish(stem="train"))
     return files
 
 

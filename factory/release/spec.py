@@ -48,6 +48,15 @@ class FinishedStep:
             for entry in sorted(self.manifest["files"], key=lambda entry: int(entry["shard"]))
         ]
 
+    def sisters(self) -> dict[str, list[tuple[str, int]]]:
+        """Path and promised rows of each Parquet file beside the kept rows, by the table's name."""
+        root, found = self.folder.rstrip("/"), dict[str, list[tuple[str, int]]]()
+        for entry in sorted(self.manifest["files"], key=lambda entry: int(entry["shard"])):
+            for name, written in entry.get("sisters", {}).items():
+                path = f"{root}/sisters/{name}/part-{int(entry['shard']):05d}.parquet"
+                found.setdefault(name, []).append((path, int(written["rows"])))
+        return found
+
 
 class ReleaseSpec(BaseModel):
     """The `release:` block of a pipeline file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -44,4 +45,4 @@ def asked_beside(batch: pa.Table, ask: Callable[[pa.Table], Flow]) -> Flow:
     places = pa.array([first_rows[problem] for problem in every["id"].to_pylist()], pa.int64())
     keys = pa.table({"place": places, "row": pa.array(range(every.num_rows), pa.int64())})
     order = pc.sort_indices(keys, sort_keys=[("place", "ascending"), ("row", "ascending")])
-    return Flow(every.take(order), drawn.rejected, spent=drawn.spent)
+    return replace(drawn, kept=every.take(order))

@@ -16,8 +16,10 @@ from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Apply, Flow, Sit
 from factory.stages.adaptive import Asked, Rounds, Until
 from factory.stages.beside import asked_beside
 from factory.stages.drawing import Drawing
+from factory.stages.top_logprobs import TOP_LOGPROBS, TOP_LOGPROBS_SCHEMA, top_logprobs
 from factory.stages.verify import Verify
 from factory.teachers import Completion, Request, Sampler, Sampling, Teacher, request_seed
+from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.interpreter import Interpreted, Interpreter
 from factory.teachers.journal import batch_group
 
@@ -65,6 +67,9 @@ class Sample(Drawing):
     times each, the rule where an unbiased pass rate is wanted."""
     logprobs: bool = False
     """Whether to add `token_logprobs`, the log-probability of each token that the teacher wrote."""
+    top_logprobs: Annotated[int, Field(ge=0, le=MOST_ALTERNATIVES)] = 0
+    """Likeliest tokens that are kept at each place of a completion, in a table of its own beside the rows
+    (`top_logprobs`). Draws anew; `perplexity` scores what is drawn already. 0: none."""
     interpreter: Interpreter | None = None
     """Runs the code that the teacher writes, inside its turn; adds `segments`, the turn in parts of the type
     text, code, output and hint, each with whether a student trains on it. Null: code is text."""
@@ -89,6 +94,11 @@ class Sample(Drawing):
             )
         if self.interpreter is not None and self.structure is not None:
             raise ValueError("`structure` holds a whole completion; leave it out, or `interpreter`")
+        if self.top_logprobs and (self.interpreter is not None or not self.teacher.gives_alternatives):
+            raise ValueError(
+                "`top_logprobs` wants the tokens of a whole turn, which only a teacher of type vllm gives, "
+                "without `interpreter`"
+            )
         return self
 
     def needs(self) -> frozenset[str]:
@@ -112,9 +122,11 @@ class Sample(Drawing):
         """The fields, with the identities of teacher and verifiers."""
         until = None if self.until is None else self.until.identity()
         fields = super().identity()
-        plain = {name: value for name, value in fields.items() if name not in ("interpreter", "beside")}
-        beside = {"beside": True} if self.beside else {}
-        return {**plain, "until": until, **self._code_run(), **beside}
+        later = ("interpreter", "beside", "top_logprobs")
+        plain = {name: value for name, value in fields.items() if name not in later}
+        # Absent where they are not used, so that what was made before there were such fields is found.
+        used = {name: fields[name] for name in ("beside", "top_logprobs") if fields[name]}
+        return {**plain, "until": until, **self._code_run(), **used}
 
     def draw_fields(self) -> dict[str, Any]:
         """What decides a text: not n, nor when to stop."""
@@ -133,7 +145,11 @@ class Sample(Drawing):
 
     def sampling(self) -> Sampling:
         """The fields as a teacher takes them."""
-        return replace(super().sampling(), logprobs=self.logprobs)
+        return replace(super().sampling(), logprobs=self.logprobs, top_logprobs=self.top_logprobs)
+
+    def sisters(self) -> Mapping[str, pa.Schema]:
+        """`top_logprobs`, where it is asked for."""
+        return {TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA} if self.top_logprobs else {}
 
     def completions(self, rows: int) -> int:
         """n a problem, or the most that `until` allows."""
@@ -169,8 +185,7 @@ class Sample(Drawing):
     def _sample(self, batch: pa.Table, sampler: Sampler) -> Flow:
         wanted = [(row, index) for row in range(batch.num_rows) for index in range(self.n)]
         drawn = sampler.draw(self._requests(batch, wanted))
-        flow = self._flow(batch, wanted, drawn.completions)
-        return Flow(flow.kept, flow.rejected, spent=drawn.spent)
+        return replace(self._flow(batch, wanted, drawn.completions), spent=drawn.spent)
 
     def _sample_until(self, batch: pa.Table, sampler: Sampler, rounds: Rounds) -> Flow:
         spent: Counter[str] = Counter()
@@ -195,7 +210,8 @@ class Sample(Drawing):
         unasked = unasked.append_column(REJECTION_COLUMNS.field("reason"), reason)
         rejected = pa.concat_tables([flow.rejected, unasked], promote_options="default")
         spent["problems_passed"] = sum(p.passed >= rounds.until.passed for p in problems)
-        return Flow(flow.kept, rejected, expected=len(wanted) + unasked.num_rows, spent=spent)
+        expected = len(wanted) + unasked.num_rows
+        return replace(flow, rejected=rejected, expected=expected, spent=spent)
 
     def _flow(
         self,
@@ -218,7 +234,11 @@ class Sample(Drawing):
             content = more[judged] if judged >= 0 else pa.array([v[column.name] for v in values], column.type)
             rows = rows.append_column(column, content)
         reasons = pa.array([c.error for c in completions], pa.string())
-        return cut(rows, reasons, evidence=pa.array([_evidence(c) for c in completions], pa.string()))
+        flow = cut(rows, reasons, evidence=pa.array([_evidence(c) for c in completions], pa.string()))
+        if not self.top_logprobs:
+            return flow
+        ids = [v["completion_id"] for v in values]
+        return replace(flow, sisters={TOP_LOGPROBS: top_logprobs(ids, completions)})
 
     def _requests(self, batch: pa.Table, wanted: Sequence[tuple[int, int]]) -> list[Request]:
         sampling = self.sampling()

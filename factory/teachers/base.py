@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from factory.core import Busy, Resources
+from factory.teachers.alternatives import Alternatives
 
 __all__ = [
     "Completion",
@@ -54,10 +55,16 @@ class Sampling:
     """One of `json_schema`, `regex` and `choice`: the only form that the text may have; null: any."""
     logprobs: bool = False
     """Whether the completion carries the log-probability of each of its tokens."""
+    top_logprobs: int = 0
+    """Likeliest tokens that it carries for each of its own; 0: none."""
 
     def identity(self) -> dict[str, Any]:
         """The fields as JSON values; what is not asked for is left out."""
-        optional = {"structure": self.structure, "logprobs": self.logprobs}
+        optional = {
+            "structure": self.structure,
+            "logprobs": self.logprobs,
+            "top_logprobs": self.top_logprobs,
+        }
         plain = {name: value for name, value in asdict(self).items() if name not in optional}
         return plain | {name: value for name, value in optional.items() if value}
 
@@ -112,6 +119,8 @@ class Completion:
     """JSON values that prove the error."""
     logprobs: tuple[float, ...] | None = None
     """Natural log-probability of each token in order, thinking included; null: not asked for."""
+    alternatives: Alternatives | None = None
+    """The likeliest tokens beside each of its own; null: not asked for."""
     stopped_by: str | None = None
     """The stop text that ended it and is left out of it; null: none did. Not journalled."""
     segments: tuple[TurnSegment, ...] | None = None
@@ -155,6 +164,8 @@ class Teacher(BaseModel, ABC):
 
     continues: ClassVar[bool] = True
     """Whether it opens into a teacher that goes on with a turn."""
+    gives_alternatives: ClassVar[bool] = False
+    """Whether it gives the likeliest tokens beside each that it chose."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -17,13 +17,14 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from factory.core import WorkspaceError
+from factory.teachers.alternatives import Alternatives
 from factory.teachers.base import Completion, TurnSegment
 from factory.teachers.segments import (
     LocalSegment,
@@ -51,6 +52,7 @@ _STORED = (
     "seeded",
 )
 _OPTIONAL = ("logprobs", "segments", "reread_tokens")
+_ALTERNATIVES = "alternatives"
 
 
 def batch_group(problems: Iterable[str]) -> str:
@@ -115,6 +117,7 @@ class Journal:
             logprobs=tuple(record["logprobs"]) if "logprobs" in record else None,
             segments=tuple(TurnSegment(**s) for s in record["segments"]) if "segments" in record else None,
             reread_tokens=record.get("reread_tokens"),
+            alternatives=Alternatives.from_json(record[_ALTERNATIVES]) if _ALTERNATIVES in record else None,
             paid=False,
         )
 
@@ -232,7 +235,8 @@ class Notebook:
 
     def write(self, problem: str, sample_index: int, completion: Completion) -> None:
         """Add a finished completion. Once this returns, a killed process does not lose it (local folders)."""
-        known = asdict(completion)
+        known = asdict(replace(completion, alternatives=None))
+        more = completion.alternatives
         line = encode_line(
             {
                 "problem": problem,
@@ -241,6 +245,7 @@ class Notebook:
                 "finished": round(time.time(), 3),
                 **{name: known[name] for name in _STORED},
                 **{name: known[name] for name in _OPTIONAL if known[name] is not None},
+                **({} if more is None else {_ALTERNATIVES: more.to_json()}),
             }
         )
         path, offset = self._segment.append(line)

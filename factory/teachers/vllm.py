@@ -8,13 +8,14 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from factory.core import PipelineError, Resources
 from factory.core.paths import DataPath, resolve_path
 from factory.models import ModelFolder, resolve
+from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.base import LiveTeacher, Teacher
 from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
@@ -35,6 +36,8 @@ _SHUTDOWN_S = 20.0
 
 class Vllm(Teacher):
     """A model folder, a packaged model or a Hugging Face id, run by vLLM in the worker itself."""
+
+    gives_alternatives: ClassVar[bool] = True
 
     type: Literal["vllm"] = "vllm"
     model: str
@@ -131,6 +134,7 @@ class Vllm(Teacher):
             "max_model_len": self.max_model_len,
             "tensor_parallel_size": resources.tensor_parallel_size,
             "enable_prefix_caching": True,
+            "max_logprobs": MOST_ALTERNATIVES,
             "disable_log_stats": True,
             # Where requests cannot have seeds of their own, a fixed seed would make an engine that is started
             # again repeat the draws of its first life.

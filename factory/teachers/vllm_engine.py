@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from factory.core import PipelineError, TeacherError
-from factory.teachers.base import Completion, Request, TeacherDown, split_reasoning, within
+from factory.teachers.alternatives import Alternatives, byte_ends, tail_mass, vocabulary_digest
+from factory.teachers.base import Completion, Request, Sampling, TeacherDown, split_reasoning, within
 
 if TYPE_CHECKING:
     from factory.teachers.vllm import Vllm
@@ -63,7 +67,7 @@ class Engine:
             raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
         except VLLMClientError as error:
             return self._refused({"message": str(error)[:500], "prompt_tokens": len(tokens)})
-        completion = self._completion(output, prompt_tokens=len(tokens))
+        completion = self._completion(output, prompt=tokens, how=request.sampling)
         if request.prefix is None:
             reasoning, content = self._parser(completion.content, opened)
             completion = replace(completion, reasoning_content=reasoning, content=content)
@@ -90,7 +94,8 @@ class Engine:
             seed=request.seed if self._can_seed else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
             # Zero alternatives: the chosen token's own.
-            logprobs=0 if how.logprobs else None,
+            logprobs=how.top_logprobs if how.logprobs or how.top_logprobs else None,
+            flat_logprobs=True,
             structured_outputs=structured_output(how.structure),
         )
         (prompt,) = self._engine.renderer.render_cmpl([TokensPrompt(prompt_token_ids=list(tokens))])
@@ -99,7 +104,7 @@ class Engine:
             last = output
         return last
 
-    def _completion(self, output: Any, *, prompt_tokens: int) -> Completion:
+    def _completion(self, output: Any, *, prompt: Sequence[int], how: Sampling) -> Completion:
         made = output.outputs[0]
         if made.finish_reason not in ("stop", "length"):
             raise TeacherError(f"vLLM ended a request with the unknown finish reason '{made.finish_reason}'")
@@ -107,12 +112,30 @@ class Engine:
             teacher=self._teacher.name,
             content=made.text,
             finish_reason=made.finish_reason,
-            prompt_tokens=prompt_tokens,
+            prompt_tokens=len(prompt),
             completion_tokens=len(made.token_ids),
-            logprobs=None if made.logprobs is None else _chosen(made.token_ids, made.logprobs),
+            logprobs=_chosen(made, how) if how.logprobs else None,
+            alternatives=self._alternatives(made, prompt, how) if how.top_logprobs else None,
             # A token that ends a completion is no text.
             stopped_by=made.stop_reason if isinstance(made.stop_reason, str) else None,
         )
+
+    def _alternatives(self, made: Any, prompt: Sequence[int], how: Sampling) -> Alternatives:
+        tokens, logprobs = _at_each_place(made, k=how.top_logprobs)
+        return Alternatives(
+            text=made.text,
+            tokenizer=self._vocabulary,
+            token_ids=tokens[:, 0],
+            byte_ends=byte_ends(self._tokenizer, prompt, made.token_ids, made.text),
+            logprobs=logprobs[:, 0],
+            top_token_ids=tokens[:, 1:],
+            top_logprobs=logprobs[:, 1:].astype(np.float16),
+            tail_mass=tail_mass(logprobs[:, 1:]),
+        )
+
+    @cached_property
+    def _vocabulary(self) -> str:
+        return vocabulary_digest(self._tokenizer)
 
     def _refused(self, detail: Mapping[str, Any]) -> Completion:
         return Completion(
@@ -171,5 +194,14 @@ def _adapter(teacher: Vllm) -> Any:
     return LoRARequest("adapter", 1, teacher.lora)
 
 
-def _chosen(tokens: Sequence[int], logprobs: Sequence[Mapping[int, Any]]) -> tuple[float, ...]:
-    return tuple(float(at[token].logprob) for token, at in zip(tokens, logprobs, strict=True))
+def _at_each_place(made: Any, *, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Token ids and log probabilities, shape (n, 1 + k) each: the chosen token, then the k likeliest."""
+    places = len(made.token_ids)
+    tokens = np.array(made.logprobs.token_ids, np.int32).reshape(-1, 1 + k)[:places]
+    if tokens[:, 0].tolist() != list(made.token_ids):
+        raise TeacherError("vLLM reports the log probabilities of other tokens than those that it wrote")
+    return tokens, np.array(made.logprobs.logprobs, np.float32).reshape(-1, 1 + k)[:places]
+
+
+def _chosen(made: Any, how: Sampling) -> tuple[float, ...]:
+    return tuple(_at_each_place(made, k=how.top_logprobs)[1][:, 0].tolist())

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
@@ -74,6 +74,21 @@ class Broken(Stage):
         if self.at in batch["id"].to_pylist():
             raise ZeroDivisionError("no such quotient")
         return Flow(batch, batch.slice(0, 0))
+
+
+class Beside(Stage):
+    """Writes the square of each number beside it, under its own name or another."""
+
+    type: Literal["beside"] = "beside"
+    given: str = "squares"
+
+    def sisters(self) -> Mapping[str, pa.Schema]:
+        return {"squares": pa.schema([("completion_id", pa.string()), ("square", pa.int64())])}
+
+    def apply(self, batch: pa.Table) -> Flow:
+        ids = batch["id"].to_pylist()
+        squares = pa.table({"completion_id": [str(i) for i in ids], "square": [i * i for i in ids]})
+        return Flow(batch, batch.slice(0, 0), sisters={self.given: squares})
 
 
 class SandboxError(Exception):

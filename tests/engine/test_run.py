@@ -15,7 +15,7 @@ from factory.engine.lease import lease
 from factory.engine.plan import make_plan, previous_run
 from factory.engine.run import run
 from factory.engine.steps import Step, make_steps
-from tests.engine.noop import Broken, Held, Moody, Multiples, Numbers, OncePerDigit, Pass, Swallow
+from tests.engine.noop import Beside, Broken, Held, Moody, Multiples, Numbers, OncePerDigit, Pass, Swallow
 
 
 def steps_of(folder: Path, stages: Sequence[Stage], **resources: Resources) -> list[Step]:
@@ -46,6 +46,21 @@ def test_rejected_rows_are_on_disk_with_their_reason(tmp_path: Path) -> None:
     step = steps_of(tmp_path, [Numbers(), Multiples(of=7)])[1]
     assert ids(step, "rejected") == list(range(0, 100, 7))
     assert set(pq.read_table(step.rejected_url(0))["reason"].to_pylist()) == {"multiple"}
+
+
+def test_what_stands_beside_the_rows_is_written_and_counted(tmp_path: Path) -> None:
+    manifest = go(tmp_path, Numbers(), Beside(), Pass())[1]
+    step = steps_of(tmp_path, [Numbers(), Beside()])[1]
+    assert manifest["files"][3]["sisters"]["squares"]["rows"] == 10
+    assert pq.read_table(step.sister_url("squares", 3))["square"].to_pylist() == [
+        i * i for i in range(30, 40)
+    ]
+    assert ids(step) == list(range(100))
+
+
+def test_a_table_that_no_stage_declares_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"gave the sister tables \['cubes'\], declares \['squares'\]"):
+        go(tmp_path, Numbers(), Beside(given="cubes"))
 
 
 def test_a_stage_that_loses_a_row_stops_the_run_and_is_named(tmp_path: Path) -> None:

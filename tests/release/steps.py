@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from factory.release.spec import FinishedStep
 SAMPLED = pa.schema([*PROBLEM_SCHEMA, *COMPLETION_COLUMNS])
 VERIFIED = pa.schema([*SAMPLED, ("verdicts", pa.list_(VERDICT)), ("verdict", pa.string())])
 GRADED = pa.schema([*VERIFIED, ("pass_rate", pa.float64()), ("passes", pa.int32())])
+BESIDE = {"token_ids": [7], "top_token_ids": [[7, 9]], "top_logprobs": [[-0.5, -1.5]]}
 Rows = list[dict[str, Any]]
 SHARDS = 2
 COVERAGE = {"bench": {"items": 5, "uncheckable": 2}}
@@ -55,8 +56,9 @@ class Workspace:
         fields: dict[str, Any] | None = None,
         report: dict[str, Any] | None = None,
         spent: dict[str, int] | None = None,
+        sisters: Mapping[str, pa.Schema] | None = None,
     ) -> None:
-        """Writes one step; rejected rows carry `reason` and `evidence`."""
+        """Writes one step; rejected rows carry `reason` and `evidence`, sisters a row per completion."""
         upstream = self.steps[-1].manifest if self.steps else None
         fields = {"type": name, **(fields or {})}
         mark = digest([name, fields, upstream and upstream["fingerprint"]])
@@ -76,6 +78,10 @@ class Workspace:
                     "rejected": _file(step / "rejected" / part, theirs, cut),
                 }
             )
+            for table, columns in (sisters or {}).items():
+                beside = [{"completion_id": row["completion_id"], **BESIDE} for row in mine]
+                written = _file(step / "sisters" / table / part, beside, columns)
+                files[-1].setdefault("sisters", {})[table] = written
         manifest = {
             "step": name,
             "type": name,
@@ -160,7 +166,11 @@ def marked(rows: Sequence[dict[str, Any]], reason: str, evidence: str | None = N
 
 
 def make_steps(
-    folder: Path, *, problems: int = 12, passes: Sequence[int] = (4, 3, 2, 0)
+    folder: Path,
+    *,
+    problems: int = 12,
+    passes: Sequence[int] = (4, 3, 2, 0),
+    sisters: Mapping[str, pa.Schema] | None = None,
 ) -> list[FinishedStep]:
     """source, clean, dedup-exact, decontaminate, sample (4 each), verify, difficulty, pass-rate, select.
 
@@ -202,6 +212,7 @@ def make_steps(
             "max_tokens": 80,
         },
         spent={"completions_drawn": len(drawn), "completion_tokens": 30 * len(drawn), "micro_dollars": 9},
+        sisters=sisters,
     )
     fields = {"verifiers": [{"type": "math", "timeout_s": 60}], "rule": "all"}
     work.add("verify", drawn, [], schema=VERIFIED, fields=fields)

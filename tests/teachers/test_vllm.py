@@ -91,6 +91,55 @@ def test_gives_the_log_probability_of_each_token(worker: tuple[Any, Path]) -> No
         assert len(set(row["token_logprobs"])) > 1
 
 
+def test_gives_the_likeliest_tokens_at_each_place(worker: tuple[Any, Path], teacher_folder: Path) -> None:
+    kept = pq.read_table(worker[1] / "kept.parquet").to_pylist()
+    beside = pq.read_table(worker[1] / "top_logprobs.parquet").to_pylist()
+    assert [r["completion_id"] for r in beside] == [r["completion_id"] for r in kept]
+    tokenizer = Tokenizer.from_file(str(teacher_folder / "tokenizer.json"))
+    for row, more in zip(kept, beside, strict=True):
+        assert more["logprobs"] == row["token_logprobs"]
+        assert len(more["token_ids"]) == row["completion_tokens"]
+        assert _pieces(more) == _decoded(tokenizer, more)
+    assert any(more["token_ids"] != [top[0] for top in more["top_token_ids"]] for more in beside), (
+        "only the likeliest tokens were drawn, so the test does not tell them from those that were chosen"
+    )
+    _assert_as_transformers(kept[0], beside[0], teacher_folder)
+
+
+def _pieces(more: dict[str, Any]) -> list[str]:
+    """The text of each token, cut out of the whole by its bytes."""
+    text, starts = more["text"].encode(), [0, *more["byte_ends"]]
+    return [text[start:end].decode() for start, end in zip(starts, more["byte_ends"], strict=False)]
+
+
+def _decoded(tokenizer: Tokenizer, more: dict[str, Any]) -> list[str]:
+    """The text of each token by itself, as far as the whole text goes: a stop text is cut off."""
+    left, found = more["text"], []
+    for token in more["token_ids"]:
+        found.append(tokenizer.decode([token])[: len(left)] if left else "")
+        left = left[len(found[-1]) :]
+    return found
+
+
+def _assert_as_transformers(row: dict[str, Any], more: dict[str, Any], folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    turns = [{"role": "system", "content": SHORT["system"]}, *row["prompt"]]
+    text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    prompt = tokenizer.encode(text, add_special_tokens=False)
+    tokens = torch.tensor([prompt + more["token_ids"]])
+    logits = model(tokens).logits[0, len(prompt) - 1 : -1]
+    wanted = torch.log_softmax(logits, dim=-1)
+    top = torch.topk(wanted, 5)
+    assert np.allclose(np.array(more["top_logprobs"], np.float64), top.values.detach(), atol=0.02)
+    assert np.allclose(more["tail_mass"], 1 - top.values.exp().sum(dim=1).detach(), atol=0.01)
+    at_top = wanted.gather(1, torch.tensor(more["top_token_ids"])).detach()
+    assert np.allclose(at_top, np.array(more["top_logprobs"], np.float64), atol=0.02), "ids of other tokens"
+
+
 def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"adapter_config\.json is not there"):
         Vllm(model=TEACHER, lora=str(tmp_path)).identity()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from factory.core import Busy, Resources, Site
+from factory.core import Busy, Flow, Resources, Site
 from factory.models import TEACHER
 from factory.stages.sample import Sample
 from factory.teachers import LiveTeacher, Request, Sampling, Vllm
@@ -30,26 +30,33 @@ SHORT = {
     "max_tokens": 24,
     "stop": ["."],
     "logprobs": True,
+    "top_logprobs": 5,
 }
 
 
 def main(folder: Path) -> None:
-    """Writes kept.parquet, rejected.parquet and spent.json, then `ready`, then draws until it is killed."""
+    """Writes kept, rejected and top_logprobs.parquet, spent.json and `ready`; draws until it is killed."""
     site = Site(Resources(max_in_flight=64), str(folder / "cache"), str(folder / "journal"))
     with Sample.model_validate(SHORT).open(site) as apply:
         flow = apply(asking(*QUESTIONS))
         again = apply(asking(*QUESTIONS))
         pq.write_table(flow.kept, folder / "kept.parquet")
         pq.write_table(flow.rejected, folder / "rejected.parquet")
+        pq.write_table(flow.sisters["top_logprobs"], folder / "top_logprobs.parquet")
         from vllm.platforms import current_platform
 
-        spent = {"first": flow.spent, "again": again.spent, "same": again.kept.equals(flow.kept)}
+        spent = {"first": flow.spent, "again": again.spent, "same": _same(again, flow)}
         spent["on_cpu"] = current_platform.is_cpu()
         (folder / "spent.json").write_text(json.dumps(spent))
         threading.Thread(target=apply, args=(asking(*(f"Tell story {i}." for i in range(400))),)).start()
         time.sleep(1.0)
         (folder / "ready").touch()
         time.sleep(600)
+
+
+def _same(one: Flow, other: Flow) -> bool:
+    tables = zip((one.kept, *one.sisters.values()), (other.kept, *other.sisters.values()), strict=True)
+    return all(a.equals(b) for a, b in tables)
 
 
 def with_adapter(folder: Path) -> None:
