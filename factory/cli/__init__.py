@@ -9,7 +9,7 @@ import typer
 from click.exceptions import ClickException
 from click.exceptions import Exit as ClickExit
 
-from factory.cli import judging, looking, outgoing, proving, running, tools
+from factory.cli import judging, looking, outgoing, planning, proving, running, tools
 from factory.core import BudgetSpent, FactoryError
 
 __all__ = ["app", "main"]
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (running, looking, judging, proving, tools, outgoing):
+for _module in (running, planning, looking, judging, proving, tools, outgoing):
     _module.register(app)
 
 

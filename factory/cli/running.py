@@ -1,4 +1,4 @@
-"""Verbs that run or tell of runs: run, submit, plan, status."""
+"""Verbs that run or tell of runs: run, submit, status."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ import typer
 from factory.cli.session import Session, open_session, pipeline_root
 from factory.cli.show import console, funnel, print_json, table
 from factory.core.paths import is_url
-from factory.engine.plan import make_plan, previous_run
+from factory.engine.plan import previous_run
 from factory.engine.run import run as run_steps
 from factory.engine.store import join
 from factory.release.build import build_release
 from factory.release.versions import Release
 
-__all__ = ["AsJson", "Changes", "PipelineFile", "Workspace", "register", "run_to_release"]
+__all__ = [
+    "Address",
+    "AsJson",
+    "Changes",
+    "Limit",
+    "Local",
+    "PipelineFile",
+    "Workspace",
+    "limited_session",
+    "register",
+    "run_to_release",
+]
 
 PipelineFile = Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline file.")]
 Workspace = Annotated[
@@ -31,16 +42,21 @@ Changes = Annotated[
     typer.Option("--set", help="A setting for this run, for example sample.n=2; repeatable."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first rows of each input.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join; without one a local Ray starts.")]
+Local = Annotated[bool, typer.Option("--local", help="Run in this process, without Ray.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the verbs."""
-    for verb in (run, submit, plan, status):
+    for verb in (run, submit, status):
         app.command()(verb)
 
 
-def _session(path: str, workspace: str | None, changes: list[str] | None, limit: int | None) -> Session:
+def limited_session(
+    path: str, workspace: str | None, changes: list[str] | None, limit: int | None
+) -> Session:
+    """The pipeline with changes on top, and only the first rows of each input where there is a limit."""
     asked = list(changes or [])
     if limit is not None:
         asked.append(f"source.limit={limit}")
@@ -52,14 +68,12 @@ def run(
     workspace: Workspace = None,
     changes: Changes = None,
     limit: Limit = None,
-    address: Annotated[
-        str | None, typer.Option(help="Ray cluster to join; without one a local Ray starts.")
-    ] = None,
-    local: Annotated[bool, typer.Option("--local", help="Run in this process, without Ray.")] = False,
+    address: Address = None,
+    local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a pipeline to a release. Running the same command again resumes."""
-    session = _session(pipeline, workspace, changes, limit)
+    session = limited_session(pipeline, workspace, changes, limit)
     manifests, release = run_to_release(session, local=local, address=address, quiet=as_json)
     if as_json:
         print_json(
@@ -146,7 +160,7 @@ def submit(
     """Submit a pipeline to a Ray cluster as a job. The workspace must be reachable from every node."""
     from factory.engine.submit import submit as submit_job
 
-    session = _session(
+    session = limited_session(
         pipeline, workspace, changes, limit
     )  # a wrong pipeline is refused here, not in the job
     words = [
@@ -175,46 +189,6 @@ def _is_here(address: str) -> bool:
 
 def _python_of(address: str) -> str:
     return sys.executable if _is_here(address) else "python"
-
-
-def plan(
-    pipeline: PipelineFile,
-    workspace: Workspace = None,
-    changes: Changes = None,
-    limit: Limit = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what a run would reuse, resume and run, why, and at most how many tokens it would cost."""
-    session = _session(pipeline, workspace, changes, limit)
-    steps = make_plan(session.steps, previous=previous_run(session.root))
-    if as_json:
-        keys = [
-            {
-                "step": p.step.name,
-                "action": p.action,
-                "why": p.why,
-                "cost": dict(p.cost),
-                "likely": dict(p.likely),
-                "rows": p.rows,
-                "fingerprint": p.step.fingerprint,
-            }
-            for p in steps
-        ]
-        print_json({"pipeline": session.pipeline.pipeline, "workspace": session.root, "steps": keys})
-        return
-    rows = [
-        (i + 1, p.step.name, p.action, p.rows, p.why, _cost(p.cost), _cost(p.likely))
-        for i, p in enumerate(steps)
-    ]
-    table(["#", "step", "action", "rows", "why", "at most", "likely"], rows, right=["#", "rows"])
-    todo = sum(p.action != "reuse" for p in steps)
-    console.print(
-        f"\n{len(steps) - todo} of {len(steps)} steps reused, {todo} to run; workspace {session.root}"
-    )
-
-
-def _cost(cost: Any) -> str:
-    return ", ".join(f"{v:,} {k.replace('_', ' ')}" for k, v in cost.items())
 
 
 def status(pipeline: PipelineFile, workspace: Workspace = None, as_json: AsJson = False) -> None:

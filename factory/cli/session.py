@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from factory.core import PipelineError
+from factory.core import PipelineError, SourceStage
 from factory.core.paths import is_url
 from factory.engine.steps import Step, make_steps
 from factory.engine.store import join
@@ -36,6 +36,25 @@ class Session:
     def finished(self, manifests: Sequence[dict[str, Any]]) -> list[FinishedStep]:
         """The steps as a release wants them."""
         return [FinishedStep(folder=s.folder, manifest=m) for s, m in zip(self.steps, manifests, strict=True)]
+
+    def preview(self, rows: int) -> Session:
+        """The first steps up to the last one that asks a teacher, with a few rows of the inputs.
+
+        It has a folder of its own, and the journal of the whole: what it draws is paid for once.
+        """
+        source, *others = self.pipeline.stages
+        assert isinstance(source, SourceStage)
+        asking = [index for index, step in enumerate(self.steps) if step.stage.cost(1)]
+        root = join(self.root, "preview")
+        steps = make_steps(
+            [source.preview(rows), *others][: asking[-1] + 1 if asking else 1],
+            resources=self.pipeline.resources,
+            root=root,
+            workspace=self.workspace,
+            run_id=self.run_id,
+            journal_url=self.steps[0].site.journal_url,
+        )
+        return replace(self, root=root, steps=steps)
 
 
 def _workspace(named: str | None) -> str:

@@ -120,9 +120,9 @@ class Stage(BaseModel):
         """At most what so many rows cost: `completions`, `completion_tokens`. Empty: nothing."""
         return {}
 
-    def estimate(self, rows: int, *, site: Site) -> Mapping[str, float]:
+    def estimate(self, rows: int, *, site: Site, per_row: float | None = None) -> Mapping[str, float]:
         """What so many rows will likely cost more, by what was drawn before: `cost`'s counts, `seconds`,
-        `dollars`. Empty: nothing is known."""
+        `dollars`. `per_row` completions are wanted of a row; null: the most. Empty: nothing is known."""
         return {}
 
     def watch(self, site: Site) -> Callable[[], Mapping[str, int]] | None:
@@ -158,6 +158,14 @@ class SourceStage(Stage):
 
     def splits(self) -> Sequence[Split]:
         """All parts of the source; together they are shards 0 to N-1, each once."""
+        raise NotImplementedError
+
+    def row_count(self) -> int:
+        """Rows in all parts together."""
+        raise NotImplementedError
+
+    def preview(self, rows: int) -> SourceStage:
+        """The same source with about so many of its rows, each input in its share and with one at least."""
         raise NotImplementedError
 
     def read(self, split: Split) -> Iterator[Flow]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from factory.engine.steps import Step
 from factory.engine.store import join, list_names, read_json
 
-__all__ = ["PlannedStep", "make_plan", "previous_run"]
+__all__ = ["PlannedStep", "Preview", "make_plan", "previous_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,33 @@ class PlannedStep:
     """Rows it kept, when it is done."""
     likely: Mapping[str, float] = field(default_factory=dict)
     """What it will likely spend more, by what was drawn before; empty where nothing was."""
+    likely_rows: int | None = None
+    """Rows it will likely keep, by a preview; null: done, or not seen in one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What became of a few rows of the inputs."""
+
+    source_rows: int
+    """Rows of the whole inputs."""
+    manifests: Sequence[Mapping[str, Any]]
+    """Of the first steps, as far as they were run."""
+
+    def kept(self, index: int, rows_in: float) -> float | None:
+        """Rows that the step will likely keep of so many; null: it was not seen."""
+        if index >= len(self.manifests) or not self.manifests[index]["rows_in"]:
+            return None
+        seen = self.manifests[index]
+        return float(rows_in * seen["rows_kept"] / seen["rows_in"])
+
+    def per_row(self, index: int) -> float | None:
+        """Completions that the step wanted of a row; null: it was not seen, or wants none."""
+        if index >= len(self.manifests) or not self.manifests[index]["rows_in"]:
+            return None
+        seen = self.manifests[index]
+        wanted = sum(seen["spent"].get(f"completions_{how}", 0) for how in ("drawn", "reused"))
+        return wanted / seen["rows_in"] if wanted else None
 
 
 def previous_run(root: str) -> dict[str, Any] | None:
@@ -36,28 +63,53 @@ def previous_run(root: str) -> dict[str, Any] | None:
     return record
 
 
-def make_plan(steps: Sequence[Step], *, previous: Mapping[str, Any] | None) -> list[PlannedStep]:
-    """Plans every step. `previous` is the record of the last run: it says what changed since."""
+def make_plan(
+    steps: Sequence[Step], *, previous: Mapping[str, Any] | None, preview: Preview | None = None
+) -> list[PlannedStep]:
+    """Plans every step. `previous` is the record of the last run: it says what changed since.
+
+    Rows that no manifest counts are guessed by the preview: a step keeps the same share of all rows. Copies
+    are rarer among few rows, so what a preview says of rows behind a dedup is more than will be.
+    """
     manifests = [s.manifest() for s in steps]
     last_done = max((i for i, m in enumerate(manifests) if m), default=-1)
     before = {s["step"]: s for s in (previous or {}).get("steps", [])}
-    rows: int | None = None
+    rows: float | None = None if preview is None else preview.source_rows
     planned = []
     for index, (step, manifest) in enumerate(zip(steps, manifests, strict=True)):
+        given = None if rows is None else round(rows)
+        rows = None if preview is None or rows is None else preview.kept(index, rows)
         if manifest:
             rows = int(manifest["rows_kept"])
-            planned.append(PlannedStep(step, "reuse", "finished in an earlier run", {}, rows))
-            continue
-        if index < last_done:
+            planned.append(PlannedStep(step, "reuse", "finished in an earlier run", {}, int(rows)))
+        elif index < last_done:
             planned.append(PlannedStep(step, "reuse", "a step behind it is finished", {}))
-            continue
-        done = len(step.receipts_done())
-        cost = step.stage.cost(rows) if rows is not None else {}
-        likely = step.stage.estimate(rows, site=step.site) if rows is not None else {}
-        action: Literal["resume", "run"] = "resume" if done else "run"
-        why = f"{done} shards are done" if done else _why(step, before.get(step.name))
-        planned.append(PlannedStep(step, action, why, cost, likely=likely))
+        else:
+            guess = None if rows is None else round(rows)
+            planned.append(_to_do(index, step, given, preview, before=before, likely_rows=guess))
     return planned
+
+
+def _to_do(
+    index: int,
+    step: Step,
+    rows: int | None,
+    preview: Preview | None,
+    *,
+    before: Mapping[str, Any],
+    likely_rows: int | None,
+) -> PlannedStep:
+    """A step that is not done, with `rows` going in; null: nobody knows how many."""
+    done = len(step.receipts_done())
+    per_row = None if preview is None else preview.per_row(index)
+    return PlannedStep(
+        step,
+        action="resume" if done else "run",
+        why=f"{done} shards are done" if done else _why(step, before.get(step.name)),
+        cost={} if rows is None else step.stage.cost(rows),
+        likely={} if rows is None else step.stage.estimate(rows, site=step.site, per_row=per_row),
+        likely_rows=likely_rows,
+    )
 
 
 def _why(step: Step, before: Mapping[str, Any] | None) -> str:

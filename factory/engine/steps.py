@@ -162,8 +162,12 @@ def make_steps(
     root: str,
     workspace: str,
     run_id: str = "",
+    journal_url: str | None = None,
 ) -> list[Step]:
-    """Places stages one behind the other below `<root>/steps`. Reads the inputs' digests, runs nothing."""
+    """Places stages one behind the other below `<root>/steps`. Reads the inputs' digests, runs nothing.
+
+    `journal_url` is where completions are kept; null: below the root.
+    """
     steps: list[Step] = []
     schema = pa.schema([])
     upstream: str | None = None
@@ -173,7 +177,7 @@ def make_steps(
         site = Site(
             resources=resources.get(stage.step_name, Resources()),
             cache_url=join(workspace, ".cache"),
-            journal_url=join(root, "journal"),
+            journal_url=journal_url or join(root, "journal"),
             run_id=run_id,
             step=mark,
         )

@@ -110,12 +110,13 @@ class Drawing(Stage):
         wanted = self.completions(rows)
         return {"completions": wanted, "completion_tokens": wanted * (self.max_tokens or 0)}
 
-    def estimate(self, rows: int, *, site: Site) -> dict[str, float]:
+    def estimate(self, rows: int, *, site: Site, per_row: float | None = None) -> dict[str, float]:
         """What the rows will likely cost, by the means of the journal; empty where it holds none."""
         known = journal_means(self.journal_url(site))
         if known is None:
             return {}
-        missing = max(0, self.completions(rows) - known.completions)
+        wanted = self.completions(rows) if per_row is None else round(rows * per_row)
+        missing = max(0, wanted - known.completions)
         found: dict[str, float] = {
             "completions": missing,
             "prompt_tokens": round(missing * known.prompt_tokens),

@@ -64,6 +64,9 @@ class Input(BaseModel):
     domain: str = Field(default="other", min_length=1)
     """Value of the column `domain`: math, code, science, chat, instruct, other."""
 
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Rows read of this input, the first ones; null: as the stage says."""
+
     @model_validator(mode="after")
     def _check(self) -> Input:
         if (self.files is None) == (self.dataset is None):
@@ -157,6 +160,8 @@ class Source(SourceStage):
         """Fields with the digest of each file's content in place of its path."""
         plain = self.model_dump(mode="json", exclude={"name"})
         for one, fields in zip(self.inputs, plain["inputs"], strict=True):
+            if one.limit is None:
+                del fields["limit"]  # so that what was read before there was such a field is found
             found = one.hub()
             if found is not None:
                 fields["revision"] = found.revision
@@ -169,7 +174,7 @@ class Source(SourceStage):
         splits: list[Split] = []
         for index, one in enumerate(self.inputs):
             self._require_rows(one)
-            left = self.limit
+            left = self._limit(one)
             for where, rows, marks, per_split in self._parts(one, index):
                 taken = rows if left is None else min(rows, left)
                 left = None if left is None else left - taken
@@ -195,6 +200,30 @@ class Source(SourceStage):
                 raise DataError(f"{one.label()} ends {left} rows before its scan said; start the run again")
             left -= len(batch)
             yield _flow(batch, one, name=name, source=one.source or stem)
+
+    def row_count(self) -> int:
+        """Rows of all inputs within their limits, lines that cannot be read among them."""
+        return sum(self._input_rows())
+
+    def preview(self, rows: int) -> Source:
+        """The first rows of each input, in its share of all."""
+        counts = self._input_rows()
+        shares = [max(1, round(rows * count / max(1, sum(counts)))) for count in counts]
+        few = [
+            one.model_copy(update={"limit": min(share, count) or None})
+            for one, share, count in zip(self.inputs, shares, counts, strict=True)
+        ]
+        return self.model_copy(update={"inputs": few})
+
+    def _input_rows(self) -> list[int]:
+        counts = []
+        for index, one in enumerate(self.inputs):
+            held, most = sum(part[1] for part in self._parts(one, index)), self._limit(one)
+            counts.append(held if most is None else min(held, most))
+        return counts
+
+    def _limit(self, one: Input) -> int | None:
+        return min((most for most in (one.limit, self.limit) if most is not None), default=None)
 
     @property
     def _max_bytes(self) -> int:

@@ -30,8 +30,8 @@ def adaptive() -> None:
     """Tokens that are saved by asking a problem until one completion is right, at most as often as before."""
     asked = {
         "teacher": {"type": "vllm", "model": str(qwen_coder())},
-        "system": "Think step by step, in few words. End with: The answer is <number>.",
-        "max_tokens": 224,
+        "system": "Please reason step by step, and put your final answer within \\boxed{}.",
+        "max_tokens": 400,
         "temperature": 0.7,
     }
     math = [{"type": "math"}]

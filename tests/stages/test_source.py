@@ -238,14 +238,6 @@ def test_dotted_paths_and_the_answer_pattern_reach_the_reference(tmp_path: Path)
     assert "finds nothing" in rejected["evidence"].to_pylist()[0]
 
 
-def test_limit_takes_the_first_rows_over_all_files(tmp_path: Path) -> None:
-    for name in ("a.jsonl", "b.jsonl"):
-        (tmp_path / name).write_bytes(lines(ROWS))
-    kept, _ = read(source(tmp_path, limit=30))
-    origins = kept["origin"].to_pylist()
-    assert origins == [f"a.jsonl:{n}" for n in range(1, 26)] + [f"b.jsonl:{n}" for n in range(1, 6)]
-
-
 def test_identity_follows_content_and_not_the_path(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()
