@@ -1,7 +1,7 @@
 """Keeps the judge's interpreter from running code that the solution left in files.
 
-Both work in one directory, so that tests can look at what the solution wrote. Nothing there is ever imported,
-wherever the tests point their search path, and a pickle there builds plain values only.
+Both work in one directory, so that tests can look at what the solution wrote. Nothing of it is ever
+imported, wherever the tests point their search path, and a pickle there builds plain values only.
 """
 
 from __future__ import annotations
@@ -36,13 +36,16 @@ class _Empty:
         del name, target
 
 
-def stay_aloof(directory: str) -> None:
-    """Takes `directory` off the search path for good, and bounds what pickles may name."""
+def stay_aloof(directory: str, *, kept: list[str]) -> None:
+    """Takes `directory` off the search path for good, but for the read-only places `kept` below it, and
+    bounds what pickles may name."""
     home = os.path.realpath(directory)
 
     def hook(path: str) -> _Empty:
         found = os.path.realpath(path)
-        if found == home or found.startswith(f"{home}/"):
+        # The way to a kept place must be as safe as the place: a link may point elsewhere later.
+        safe = _below(found, kept) and _below(os.path.abspath(path), kept)
+        if _below(found, [home]) and not safe:
             return _Empty()
         raise ImportError(path)
 
@@ -50,6 +53,10 @@ def stay_aloof(directory: str) -> None:
     sys.path_hooks.insert(0, hook)
     sys.path_importer_cache.pop(directory, None)
     sys.addaudithook(_audit)
+
+
+def _below(path: str, places: list[str]) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:

@@ -17,6 +17,8 @@ class Home(NamedTuple):
 
     tier: str
     directory: str
+    kept: list[str]
+    """Names in the scratch directory that are mounts of what the private root shows below it."""
     scratch: Scratch | None
     flat: bool
     """The scratch directory has no quota of its own and must be counted."""
@@ -48,7 +50,8 @@ class Ground:
         self._home = home
         if home.scratch is None:
             found = os.lstat(home.directory)
-            self.scratch = Scratch(home.directory, identity=(found.st_dev, found.st_ino))
+            identity = found.st_dev, found.st_ino
+            self.scratch = Scratch(home.directory, identity=identity, kept=home.kept)
         else:
             self.scratch = home.scratch
         self._python = self._make("", [], supervisor=True)
@@ -131,13 +134,13 @@ class MountedGround:
         wanted = request["scratch_bytes"], request["scratch_files"]
         if self._ground is None or self._mounted != wanted:
             self._unmount()
-            mount_scratch(size=wanted[0], files=wanted[1])
+            mount_scratch(size=wanted[0], files=wanted[1], kept=self._home.kept)
             self._mounted, self._ground = wanted, Ground(self._home)
         return self._ground
 
     def clear(self, *, well: bool) -> None:
         """Keeps the file system only when the run ended well and left nothing in it."""
-        if not well or os.listdir("/tmp"):
+        if self._ground is not None and (not well or self._ground.scratch.names()):
             self._unmount()
 
     def _unmount(self) -> None:

@@ -26,9 +26,12 @@ _LIBRARY = sys.stdlib_module_names
 _ALIASES = {"np": "numpy"}
 
 
-def judge(tests: bytes, head: dict[str, Any], directory: str) -> NoReturn:
-    """Runs all tests and leaves; descriptor 3 is the solution's, 4 takes what is told of them."""
-    stay_aloof(directory)
+def judge(tests: bytes, head: dict[str, Any], directory: str, *, kept: list[str]) -> NoReturn:
+    """Runs all tests and leaves; descriptor 3 is the solution's, 4 takes what is told of them.
+
+    `kept` are the directories in the scratch `directory` that no solution can write to.
+    """
+    stay_aloof(directory, kept=kept)
     sys.modules.pop(head["module"], None)  # the solution is not here
     wire, teller = Wire(3), Teller(4)
     unusable = None

@@ -35,6 +35,8 @@ __all__ = [
     "execveat",
     "fork",
     "mount",
+    "move_mount",
+    "open_tree",
     "pivot_root",
     "prctl",
     "set_mount_readonly",
@@ -67,9 +69,12 @@ PR_SET_NO_NEW_PRIVS = 38
 AT_FDCWD = -100
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
+OPEN_TREE_CLONE = 1
+MOVE_MOUNT_F_EMPTY_PATH = 4
 
 # x86-64 numbers of the calls made here; the filter's own table is in `filters`.
 _PIVOT_ROOT, _CAPSET, _EXECVEAT, _CLOSE_RANGE, _MOUNT_SETATTR = 155, 126, 322, 436, 442
+_OPEN_TREE, _MOVE_MOUNT = 428, 429
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -177,6 +182,18 @@ def set_mount_readonly(target: str) -> None:
         len(attributes),
         call="mount_setattr",
     )
+
+
+def open_tree(path: str) -> int:
+    """A copy of what is mounted at and below `path`, attached nowhere; it goes with its descriptor."""
+    flags = OPEN_TREE_CLONE | AT_RECURSIVE | os.O_CLOEXEC
+    return syscall(_OPEN_TREE, AT_FDCWD, path.encode(), flags, call=f"open_tree({path})")
+
+
+def move_mount(tree: int, target: str) -> None:
+    """Attaches what `open_tree` has copied."""
+    flags = MOVE_MOUNT_F_EMPTY_PATH
+    syscall(_MOVE_MOUNT, tree, b"", AT_FDCWD, target.encode(), flags, call=f"move_mount({target})")
 
 
 def close_from(first: int) -> None:

@@ -49,7 +49,7 @@ def build(job: Job) -> None:
 
 def _collect(job: Job) -> None:
     scratch = job.scratch
-    names = [name for name in sorted(os.listdir(scratch.fd)) if name.endswith(tuple(job.head["outputs"]))]
+    names = [name for name in sorted(scratch.names()) if name.endswith(tuple(job.head["outputs"]))]
     contents = []
     for name in names:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=scratch.fd)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import NamedTuple
 
 from sandbox.inside import kernel
@@ -117,14 +118,16 @@ def _show(path: str, base: str) -> None:
         return
     if not os.path.exists(path):
         return
-    if os.path.isdir(path):
-        os.makedirs(target, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        if not os.path.exists(target):
-            os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    _make_point(target, directory=os.path.isdir(path))
     kernel.mount(path, target, flags=kernel.MS_BIND | kernel.MS_REC)
     kernel.set_mount_readonly(target)
+
+
+def _make_point(target: str, *, directory: bool) -> None:
+    """Makes the empty directory or file that a mount covers."""
+    os.makedirs(target if directory else os.path.dirname(target), exist_ok=True)
+    if not directory and not os.path.exists(target):
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
 
 
 def _make_dev(base: str) -> None:
@@ -178,15 +181,30 @@ def _fix_root() -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
-def mount_scratch(*, size: int, files: int) -> None:
-    """Puts a new, empty scratch file system over /tmp."""
-    kernel.mount(
-        "tmpfs",
-        "/tmp",
-        kind="tmpfs",
-        flags=kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
-        options=f"size={size},nr_inodes={files},mode=700",
-    )
+def names_below_tmp(root: PrivateRoot) -> list[str]:
+    """The first names of what the root shows below /tmp, as long as no scratch file system covers it."""
+    names = {path.split("/")[2] for path in root.shown if path.startswith("/tmp/")}
+    return sorted(name for name in names if os.path.exists(f"/tmp/{name}"))
+
+
+def mount_scratch(*, size: int, files: int, kept: list[str]) -> None:
+    """Puts a new scratch file system over /tmp, empty but for the names `kept` of what the root shows there.
+
+    Each of these is a mount of its own, from the first name on: what is mounted upon can be neither removed
+    nor renamed, so that no program puts something else in its place for those that run beside it.
+    """
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    options = f"size={size},nr_inodes={files + len(kept)},mode=700"
+    with contextlib.ExitStack() as opened:
+        trees = {}
+        for path in (f"/tmp/{name}" for name in kept):
+            trees[path] = kernel.open_tree(path)
+            opened.callback(os.close, trees[path])
+        kernel.mount("tmpfs", "/tmp", kind="tmpfs", flags=flags, options=options)
+        for path, tree in trees.items():
+            _make_point(path, directory=stat.S_ISDIR(os.fstat(tree).st_mode))
+            kernel.move_mount(tree, path)
+            kernel.set_mount_readonly(path)
 
 
 def unmount_scratch() -> None:

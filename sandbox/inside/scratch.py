@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 
 __all__ = ["Scratch"]
 
@@ -15,8 +16,8 @@ __all__ = ["Scratch"]
 class Scratch:
     """A directory known by its device and inode."""
 
-    def __init__(self, path: str, *, identity: tuple[int, int]):
-        """Opens the directory.
+    def __init__(self, path: str, *, identity: tuple[int, int], kept: Sequence[str] = ()):
+        """Opens the directory; names in `kept` are mounts of the sandbox's own in it, and stay.
 
         Raises:
             OSError: it is not the directory that `identity` (device, inode) names.
@@ -28,11 +29,16 @@ class Scratch:
             os.close(self.fd)
             raise OSError(f"{path} is not the directory that the sandbox made")
         self._device = found.st_dev
+        self._kept = frozenset(kept)
         self._prefix = os.urandom(8).hex()
 
     def close(self) -> None:
         """Lets go of the descriptor."""
         os.close(self.fd)
+
+    def names(self) -> list[str]:
+        """What programs have left directly in the directory."""
+        return [name for name in os.listdir(self.fd) if name not in self._kept]
 
     def usage(self) -> tuple[int, int]:
         """(files, bytes) directly in the directory; stops counting after 10,000 files."""
@@ -49,14 +55,14 @@ class Scratch:
         return files, size
 
     def empty(self) -> bool:
-        """Removes everything below; returns whether the directory is empty now."""
+        """Removes everything below; returns whether nothing is left now."""
         if os.geteuid() == 0:
             raise PermissionError("the scratch directory is never emptied as user 0")
         os.fchmod(self.fd, 0o700)
         # A nested directory's children move up before it goes, so depth costs no descriptors.
         moved = 0
         for _ in range(200_000):
-            names = os.listdir(self.fd)
+            names = self.names()
             if not names:
                 return True
             for name in names:

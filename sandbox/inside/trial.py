@@ -36,7 +36,8 @@ def run_trial(job: Job) -> None:
     report = memory_file("report")
     own_streams = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr")]
     moves = cage.moves([*own_streams, judge_end, report, job.trouble])
-    trusted = job.start(cage, moves, 5, lambda: judge(tests, job.head, job.home.directory))
+    kept = [f"{job.home.directory}/{name}" for name in job.home.kept]
+    trusted = job.start(cage, moves, 5, lambda: judge(tests, job.head, job.home.directory, kept=kept))
     os.close(judge_end)
     solved, judged = watch([solver, trusted], job.bounds(memory_bytes=job.limits["memory_bytes"]))
     job.check_started()

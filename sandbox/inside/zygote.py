@@ -111,6 +111,7 @@ def _settle(config: dict[str, Any]) -> Home:
     return Home(
         tier=tier,
         directory="/tmp" if root else config["scratch"][0],
+        kept=rootfs.names_below_tmp(root) if root else [],
         scratch=scratch,
         flat=root is None,
         proc_fd=proc_fd,
