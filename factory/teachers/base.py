@@ -177,6 +177,11 @@ class Teacher(BaseModel, ABC):
     def name(self) -> str:
         """Name that completions carry in the column `teacher`."""
 
+    @property
+    def most_requests(self) -> int:
+        """Requests that one completion takes at most."""
+        return 1
+
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """All that can change a text, as JSON values: digests in place of paths, no address, no key."""

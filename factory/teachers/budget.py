@@ -10,8 +10,6 @@ from factory.core import BudgetSpent
 
 __all__ = ["Budget"]
 
-_MEMORY = 0.01
-"""Weight of the newest cost in the running mean and variance."""
 _DEVIATIONS = 2.0
 """Standard deviations that are kept free for what is under way."""
 
@@ -19,9 +17,12 @@ _DEVIATIONS = 2.0
 class Budget:
     """What may still be spent, in whole units.
 
-    A request may begin while all that is under way will likely fit: as many means of what was settled, and
-    two standard deviations of their sum. The nearer the cap, the fewer are under way, and the last one alone
-    may end above it or be the one that is missing. Used from one event loop.
+    A request may begin while all that is under way will likely fit, with two standard deviations to spare.
+    What is under way is longer than what was settled, for the short ones end first and the long ones stay:
+    where a cost x takes a time in proportion, one that is met under way costs E[x^2] / E[x] (the mean of the
+    length-biased distribution; Cox, Renewal Theory, 1962, 5.3). In these means what is under way counts at
+    its guess, so that the first ones to end are not taken for all. The nearer the cap, the fewer are under
+    way, and the last one alone may end above it or be the one that is missing. Used from one event loop.
     """
 
     def __init__(
@@ -30,57 +31,54 @@ class Budget:
         """No cap: everything may be spent. `field` sets the cap, `shown` writes an amount for a person."""
         self._cap = cap
         self._field, self._shown = field, shown
-        self._under_way = 0
-        self._guessed = 0
-        self._count = 0
-        self._mean = self._variance = 0.0
+        self._under_way = self._settled_count = 0
+        # Sums of the first, second and third powers of all costs, what is under way at its guess.
+        self._powers = [0, 0, 0]
         self._settled = asyncio.Event()
         self.spent = 0
         """Units paid for."""
 
-    async def set_aside(self, guess: int) -> None:
-        """Wait until one more request may begin; the guess is its cost as long as nothing was settled.
+    async def set_aside(self, guess: int, *, alone: int | None = None) -> None:
+        """Wait until one more request may begin; the guess is the most that it will likely cost.
 
-        Raises BudgetSpent when nothing under way can make room.
+        `alone` is the guess for the very first one, which nothing is known of and nothing runs beside; null:
+        the same. Raises BudgetSpent when nothing under way can make room.
         """
-        while self._cap is not None and self.spent + self._likely(guess) > self._cap:
+        first = guess if alone is None else alone
+        while self._cap is not None and self.spent + (likely := self._likely(guess, first)) > self._cap:
             if self._under_way == 0:
                 raise BudgetSpent(
                     f"{self._shown(self.spent)} of the {self._shown(self._cap)} that were left are spent and "
-                    f"the next completion wants about {self._shown(self._likely(guess))}; raise "
+                    f"the next completion wants about {self._shown(likely)}; raise "
                     f"`{self._field}` in the step's `resources` and run again to go on"
                 )
             self._settled.clear()
             await self._settled.wait()
         self._under_way += 1
-        self._guessed += guess
+        self._count(guess, by=1)
 
     def settle(self, guess: int, *, cost: int | None) -> None:
         """A request has ended at a cost of so many units; null: it cost nothing and tells nothing."""
         self._under_way -= 1
-        self._guessed -= guess
+        self._count(guess, by=-1)
         if cost is not None:
             self.spent += cost
-            self._learn(cost)
+            self._settled_count += 1
+            self._count(cost, by=1)
         self._settled.set()
 
-    def _likely(self, guess: int) -> int:
+    def _count(self, cost: int, *, by: int) -> None:
+        for power in range(3):
+            self._powers[power] += by * cost ** (power + 1)
+
+    def _likely(self, guess: int, alone: int) -> int:
         """Cost of all that is under way and of one more."""
-        if self._count == 0:
-            return self._guessed + guess
-        if self._under_way == 0:
-            return max(1, round(self._mean))
-        requests = self._under_way + 1
-        # The costs scatter about their mean, and the mean that is known about the true one.
-        scatter = requests + requests * requests * self._weight() / 2
-        return round(requests * self._mean + _DEVIATIONS * sqrt(scatter * self._variance))
-
-    def _weight(self) -> float:
-        return max(_MEMORY, 1 / self._count)
-
-    def _learn(self, cost: int) -> None:
-        self._count += 1
-        weight = self._weight()
-        step = cost - self._mean
-        self._mean += weight * step
-        self._variance = (1 - weight) * (self._variance + weight * step * step)
+        if self._settled_count == 0:
+            return self._powers[0] + guess if self._under_way else alone
+        first, second, third = (total / (self._settled_count + self._under_way) for total in self._powers)
+        if not first:
+            return 0
+        met = second / first
+        spread = self._under_way * max(0.0, third / first - met * met) + max(0.0, second - first * first)
+        alone = self._under_way == 0
+        return max(1, round(first if alone else self._under_way * met + first + _DEVIATIONS * sqrt(spread)))

@@ -107,6 +107,11 @@ class Interpreted(Teacher):
         """The name of the teacher who answers."""
         return self.teacher.name
 
+    @property
+    def most_requests(self) -> int:
+        """One before each run of code, and one after the last."""
+        return self.interpreter.max_calls + 1
+
     def identity(self) -> dict[str, Any]:
         """The identities of both."""
         return {**self.teacher.identity(), "interpreter": self.interpreter.identity()}

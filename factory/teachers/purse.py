@@ -8,7 +8,10 @@ from factory.teachers.budget import Budget
 
 __all__ = ["Purse"]
 
-_CHARACTERS_PER_TOKEN = 4
+_BYTES_PER_TOKEN = 2
+"""Fewer than text has in any tokenizer in use, but for strings of digits: a guess of the most."""
+_LONGEST = 32_768
+"""Tokens of a completion that nothing but the teacher's context ends."""
 
 
 class Purse:
@@ -17,8 +20,11 @@ class Purse:
     Workers do not know of each other's spending: each has its share of what was left at the start.
     """
 
-    def __init__(self, resources: Resources, *, prompt_tokens: int, completion_tokens: int) -> None:
-        """The tokens are what the journal holds already."""
+    def __init__(
+        self, resources: Resources, *, prompt_tokens: int, completion_tokens: int, requests: int = 1
+    ) -> None:
+        """The tokens are what the journal holds already; a completion takes so many `requests` at most."""
+        self._requests = requests
         workers = resources.workers or 1
         self._price = resources.price
         tokens, money = resources.token_budget, resources.money_budget
@@ -36,12 +42,16 @@ class Purse:
 
     async def set_aside(self, request: Request) -> tuple[int, int]:
         """Wait until the request can be paid for. Raises BudgetSpent when a cap is reached."""
-        characters = sum(len(m["content"]) for m in request.messages)
-        prompt, longest = 1 + characters // _CHARACTERS_PER_TOKEN, request.sampling.max_tokens or 0
-        tokens, money = prompt + longest, self._micro_dollars(prompt, longest)
-        await self._tokens.set_aside(tokens)
+        size = sum(len(m["content"].encode("utf-8", "replace")) for m in request.messages)
+        prompt, longest = 1 + size // _BYTES_PER_TOKEN, request.sampling.max_tokens
+        most = longest or _LONGEST
+        # Each request of a turn but the first reads again what the teacher has written.
+        read = self._requests * prompt + (self._requests - 1) * most
+        alone, tokens = prompt + (longest or 0), read + most
+        await self._tokens.set_aside(tokens, alone=alone)
+        money = self._micro_dollars(read, most)
         try:
-            await self._money.set_aside(money)
+            await self._money.set_aside(money, alone=self._micro_dollars(prompt, longest or 0))
         except BaseException:
             self._tokens.settle(tokens, cost=None)
             raise

@@ -35,7 +35,10 @@ class Sampler:
     def __init__(self, teacher: Teacher, *, resources: Resources, journal: Journal) -> None:
         """The caps of `resources` hold for all that is in the journal."""
         self._purse = Purse(
-            resources, prompt_tokens=journal.prompt_tokens, completion_tokens=journal.completion_tokens
+            resources,
+            prompt_tokens=journal.prompt_tokens,
+            completion_tokens=journal.completion_tokens,
+            requests=teacher.most_requests,
         )
         self._teacher = teacher
         self._resources = resources

@@ -15,18 +15,21 @@ from factory.teachers.budget import Budget
 from tests.teachers.scripted import ScriptedSample, drawn, problems
 
 
-async def spend(budget: Budget, costs: list[int], *, at_once: int) -> int:
-    """Draws completions of the given costs until the budget is spent; the number that was refused."""
-    slots = asyncio.Semaphore(at_once)
+async def spend(budget: Budget, costs: list[int], *, at_once: int, seconds: float = 0) -> int:
+    """Draws completions of the given costs until the budget is spent; the number that was refused.
+
+    `seconds` is what one unit takes, so that long completions are under way when short ones have ended.
+    """
+    slots, guess = asyncio.Semaphore(at_once), max(costs, default=0) + 10
 
     async def one(cost: int) -> bool:
         async with slots:
             try:
-                await budget.set_aside(1010)
+                await budget.set_aside(guess)
             except BudgetSpent:
                 return False
-            await asyncio.sleep(0)
-            budget.settle(1010, cost=cost)
+            await asyncio.sleep(cost * seconds)
+            budget.settle(guess, cost=cost)
             return True
 
     return [await task for task in [asyncio.create_task(one(c)) for c in costs]].count(False)
@@ -43,6 +46,42 @@ def test_ends_within_two_percent_of_the_cap_with_costs_that_nobody_can_foretell(
         assert abs(budget.spent - 200_000) <= 4_000, (
             f"seed {seed}: {budget.spent} of 200000 tokens were spent"
         )
+
+
+@pytest.mark.parametrize("at_once", [8, 64, 256])
+@pytest.mark.parametrize("rarely", [4, 20])
+def test_the_short_ones_that_end_first_are_not_taken_for_all(at_once: int, rarely: int) -> None:
+    for seed in range(4):
+        chance = random.Random(seed)
+        costs = [3000 if chance.randrange(rarely) == 0 else chance.randrange(40, 120) for _ in range(4000)]
+        budget = Budget(cap=200_000)
+        assert asyncio.run(spend(budget, costs, at_once=at_once, seconds=2e-6)) > 0
+        assert abs(budget.spent - 200_000) <= 4_000, (
+            f"seed {seed}: {budget.spent} of 200000 tokens were spent"
+        )
+
+
+def test_a_cap_far_away_holds_nothing_back() -> None:
+    chance = random.Random(5)
+    costs = [min(32_000, int(chance.lognormvariate(7, 0.9))) for _ in range(3000)]
+    budget, most = Budget(cap=10 * sum(costs)), 0
+
+    async def draw() -> int:
+        nonlocal most
+        slots = asyncio.Semaphore(64)
+
+        async def one(cost: int) -> None:
+            nonlocal most
+            async with slots:
+                await asyncio.wait_for(budget.set_aside(32_010), 5)
+                most = max(most, budget._under_way)
+                await asyncio.sleep(0)
+                budget.settle(32_010, cost=cost)
+
+        await asyncio.gather(*(one(cost) for cost in costs))
+        return most
+
+    assert asyncio.run(draw()) == 64
 
 
 @settings(max_examples=100, deadline=None)
