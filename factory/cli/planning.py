@@ -51,18 +51,14 @@ def plan(
     session = limited_session(pipeline, workspace, changes, limit)
     seen = None if preview is None else _seen(session, preview, address=address, local=local, quiet=as_json)
     steps = make_plan(session.steps, previous=previous_run(session.root), preview=seen)
-    likely = _sum(steps)
     if as_json:
-        keys = [_plain(planned) for planned in steps]
-        print_json(
-            {
-                "pipeline": session.pipeline.pipeline,
-                "workspace": session.root,
-                "steps": keys,
-                "likely": likely,
-            }
-        )
+        plain = {"pipeline": session.pipeline.pipeline, "workspace": session.root}
+        print_json({**plain, "steps": [_plain(planned) for planned in steps], "likely": _sum(steps)})
         return
+    _show(session, steps, seen)
+
+
+def _show(session: Session, steps: Sequence[PlannedStep], seen: Preview | None) -> None:
     rows = [
         (i + 1, p.step.name, p.action, _rows(p), p.why, _cost(p.cost), _cost(p.likely))
         for i, p in enumerate(steps)
@@ -72,7 +68,7 @@ def plan(
     console.print(
         f"\n{len(steps) - todo} of {len(steps)} steps reused, {todo} to run; workspace {session.root}"
     )
-    if likely:
+    if likely := _sum(steps):
         console.print(f"likely in all, beyond what is in the journal: {_cost(likely)}")
     if seen is not None:
         console.print(

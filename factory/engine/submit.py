@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from factory.core import FactoryError, PipelineError, WorkspaceError
 
@@ -49,19 +50,18 @@ def submit(
         raise WorkspaceError(
             f"{address}: no Ray head takes jobs there ({reason}); `ray start --head` starts one"
         ) from error
-    if not follow:
-        return str(job)
-
-    async def tail() -> None:
-        async for lines in client.tail_job_logs(job):
-            sys.stdout.write(lines)
-            sys.stdout.flush()
-
-    asyncio.run(tail())
-    status = client.get_job_status(job)
-    if status != JobStatus.SUCCEEDED:
-        raise FactoryError(f"job {job}: {status}; its log is above, and behind `ray job logs {job}`")
+    if follow:
+        asyncio.run(_tail(client, job))
+        status = client.get_job_status(job)
+        if status != JobStatus.SUCCEEDED:
+            raise FactoryError(f"job {job}: {status}; its log is above, and behind `ray job logs {job}`")
     return str(job)
+
+
+async def _tail(client: Any, job: str) -> None:
+    async for lines in client.tail_job_logs(job):
+        sys.stdout.write(lines)
+        sys.stdout.flush()
 
 
 def _use_token() -> None:

@@ -220,9 +220,7 @@ def _commit(
             f"{step.label}, shard {shard}: {expected} rows must leave, {kept.num_rows} kept and "
             f"{rejected.num_rows} rejected did; the stage '{step.stage.type}' loses or doubles rows"
         )
-    reasons = Counter(rejected["reason"].to_pylist())
-    if None in reasons:
-        raise RowsLost(f"{step.label}, shard {shard}: {reasons[None]} rejected rows have no reason")
+    reasons = _reasons(rejected, where=f"{step.label}, shard {shard}")
     receipt = {
         "shard": shard,
         "rows_in": rows_in,
@@ -230,7 +228,7 @@ def _commit(
         "kept": _written(write_table(step.kept_url(shard), kept)),
         "rejected": _written(write_table(step.rejected_url(shard), rejected)),
         **_sisters(step, shard, flow),
-        "reasons": dict(sorted(reasons.items())),
+        "reasons": reasons,
         "spent": dict(flow.spent or {}),
         "seconds": round(time.monotonic() - started, 4),
         "attempt": unit.attempt,
@@ -240,6 +238,13 @@ def _commit(
     }
     write_json(step.receipt_url(shard), receipt)
     return receipt
+
+
+def _reasons(rejected: pa.Table, *, where: str) -> dict[str, int]:
+    counts = Counter(rejected["reason"].to_pylist())
+    if None in counts:
+        raise RowsLost(f"{where}: {counts[None]} rejected rows have no reason")
+    return dict(sorted(counts.items()))
 
 
 def _sisters(step: Step, shard: int, flow: Flow) -> dict[str, Any]:

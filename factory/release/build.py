@@ -70,19 +70,11 @@ def build_release(
         if release.fingerprint == identity:
             return release
     folder, version = _begin(root)
-    head = {
-        "format": FORMAT,
-        "version": version,
-        "fingerprint": identity,
-        "created": (created or datetime.now(UTC)).isoformat(timespec="seconds"),
-        "factory_version": __version__,
-        "name": name,
-        "pipeline": pipeline_name,
-    }
+    head = {"format": FORMAT, "version": version, "fingerprint": identity, "created": _time(created)}
     try:
         manifest = _fill(
             folder,
-            head,
+            {**head, "factory_version": __version__, "name": name, "pipeline": pipeline_name},
             spec=spec,
             steps=steps,
             provenance=origins,
@@ -93,6 +85,10 @@ def build_release(
         folder.remove()
         raise
     return _commit(root, folder, version, manifest=manifest)
+
+
+def _time(moment: datetime | None) -> str:
+    return (moment or datetime.now(UTC)).isoformat(timespec="seconds")
 
 
 def _fill(

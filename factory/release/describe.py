@@ -74,9 +74,7 @@ def describe(
 ) -> dict[str, Any]:
     """All that a manifest says apart from its name, version, fingerprint, time and files."""
     accounting = totals(steps, released=tally.rows, held_back=sum(held_back.values()))
-    told = {step.name: step.manifest["report"] for step in steps if step.manifest.get("report")} | dict(
-        reports
-    )
+    told = _told(steps) | dict(reports)
     return {
         "description": spec.description,
         "layout": spec.layout,
@@ -90,9 +88,7 @@ def describe(
         "funnel": [*funnel(steps), _own_entry(tally.rows, held_back)],
         "tokens": {**tally.tokens(), "spent": _spent(steps)},
         "teachers": [
-            {"step": step.name, "identity": dict(step.fields)}
-            for step in steps
-            if step.type in ("sample", "generate")
+            {"step": s.name, "identity": dict(s.fields)} for s in steps if s.type in ("sample", "generate")
         ],
         "teacher_rows": tally.teachers(),
         "verifiers": tally.verifiers(),
@@ -107,6 +103,10 @@ def describe(
         "sources": tally.sources(),
         "pass_rate_histogram": {"released": tally.pass_rates(), "dropped": tally.dropped_pass_rates()},
     }
+
+
+def _told(steps: Sequence[FinishedStep]) -> dict[str, Any]:
+    return {step.name: step.manifest["report"] for step in steps if step.manifest.get("report")}
 
 
 def _own_entry(released: int, held_back: Mapping[str, int]) -> dict[str, Any]:

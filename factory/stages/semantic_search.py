@@ -123,17 +123,19 @@ def searched(
         if recall.recall >= _LEAST_RECALL:
             break
     kept = greedy.finish(reason="near_duplicate", fixed=fixed)
+    pairs = {"pairs": found, "pairs_after_guards": passed}
+    return kept, pairs | _report(kept, searches)
+
+
+def _report(kept: Kept, searches: list[dict[str, Any]]) -> dict[str, Any]:
     sizes = np.bincount(kept.clusters)
-    report = {
-        "pairs": found,
-        "pairs_after_guards": passed,
+    return {
         "search": searches[-1],
         "searches": len(searches),
         "clusters": int((sizes > 1).sum()),
         "largest_cluster": int(sizes.max()),
         "alarms": list(_too_few(searches)),
     }
-    return kept, report
 
 
 def _too_few(searches: list[dict[str, Any]]) -> Iterator[str]:

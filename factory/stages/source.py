@@ -160,8 +160,8 @@ class Source(SourceStage):
         """Fields with the digest of each file's content in place of its path."""
         plain = self.model_dump(mode="json", exclude={"name"})
         for one, fields in zip(self.inputs, plain["inputs"], strict=True):
-            if one.limit is None:
-                del fields["limit"]  # so that what was read before there was such a field is found
+            if one.limit is None:  # what was read before there was such a field is found
+                del fields["limit"]
             found = one.hub()
             if found is not None:
                 fields["revision"] = found.revision
@@ -209,11 +209,10 @@ class Source(SourceStage):
         """The first rows of each input, in its share of all."""
         counts = self._input_rows()
         shares = [max(1, round(rows * count / max(1, sum(counts)))) for count in counts]
-        few = [
-            one.model_copy(update={"limit": min(share, count) or None})
-            for one, share, count in zip(self.inputs, shares, counts, strict=True)
-        ]
-        return self.model_copy(update={"inputs": few})
+        pairs = zip(self.inputs, shares, strict=True)
+        return self.model_copy(
+            update={"inputs": [one.model_copy(update={"limit": share}) for one, share in pairs]}
+        )
 
     def _input_rows(self) -> list[int]:
         counts = []
@@ -270,8 +269,7 @@ class Source(SourceStage):
 
 
 def _flow(batch: Sequence[Record], one: Input, *, name: str, source: str) -> Flow:
-    kept: list[dict[str, Any]] = []
-    rejected: list[dict[str, Any]] = []
+    kept, rejected = list[dict[str, Any]](), list[dict[str, Any]]()
     given = {"source": source, "license": one.license, "domain": one.domain}
     for record in batch:
         origin = f"{name}:{record.line}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
-from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer
 
 from factory.core import PipelineError, Resources, Site
@@ -30,7 +29,7 @@ from factory.stages.sample import Sample
 from factory.teachers import Http, Request, Sampling, Vllm
 from factory.teachers.interpreter import Interpreter
 from tests.teachers.scripted import asking
-from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT, gone_on, starts
+from tests.teachers.vllm_worker import ADAPTER_ASKED, QUESTIONS, SHORT, assert_goes_on, gone_on, starts
 
 LOAD_S = 400.0
 """Longest time a load may take on a busy machine with two cores; 40 s when it is idle."""
@@ -140,11 +139,6 @@ def _assert_as_transformers(row: dict[str, Any], more: dict[str, Any], folder: P
     assert np.allclose(at_top, np.array(more["top_logprobs"], np.float64), atol=0.02), "ids of other tokens"
 
 
-def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"adapter_config\.json is not there"):
-        Vllm(model=TEACHER, lora=str(tmp_path)).identity()
-
-
 def test_a_prompt_over_the_context_is_rejected_not_fatal(worker: tuple[Any, Path]) -> None:
     rejected = pq.read_table(worker[1] / "rejected.parquet").to_pylist()
     assert [r["reason"] for r in rejected] == ["teacher_error"] * 3
@@ -173,107 +167,48 @@ def test_a_killed_worker_takes_its_engine_along(worker: tuple[subprocess.Popen[b
     assert not left, f"processes outlive their killed worker: {left}"
 
 
-def test_an_adapter_says_what_its_merged_weights_say_and_a_form_holds_it(
-    teacher_folder: Path, tmp_path: Path
-) -> None:
-    _write_adapter(tmp_path, json.loads((teacher_folder / "config.json").read_text()))
-    command = [sys.executable, "-m", "tests.teachers.vllm_worker", str(tmp_path), "adapter"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S)
-    assert done.returncode == 0, done.stderr[-2000:]
-    greedy, *held = json.loads((tmp_path / "said.json").read_text())
-    merged, plain = _greedy(teacher_folder, tmp_path), _greedy(teacher_folder, None)
-    assert merged != plain, "the adapter has no effect, so the test shows nothing"
-    assert greedy == merged
-    assert held[0] in ("violet", "ochre")
-    assert re.fullmatch("[0-9]{3}", held[1])
-    assert json.loads(held[2]) == 41
-    _assert_goes_on(greedy, json.loads((tmp_path / "prefixed.json").read_text()))
-
-
-def _assert_goes_on(text: str, pieces: list[tuple[str, str, str | None]]) -> None:
-    """The likeliest text after each start of a likeliest text is the rest of it, up to the stop text `e`."""
-    assert len(pieces) > 3, "the text has too few words to begin with, so the test shows nothing"
-    for start, content, stopped_by in pieces:
-        wanted, stop, _ = text[len(start) :].partition("e")
-        if stop:
-            assert (start, content, stopped_by) == (start, wanted, "e")
-
-
-def test_an_adapter_counts_by_its_content(teacher_folder: Path, tmp_path: Path) -> None:
-    _write_adapter(tmp_path, json.loads((teacher_folder / "config.json").read_text()))
-    plain, laid_over = Vllm(model=TEACHER), Vllm(model=TEACHER, lora=str(tmp_path))
-    assert laid_over.identity() == {**plain.identity(), "lora": laid_over.identity()["lora"]}
-    assert str(tmp_path) not in json.dumps(laid_over.identity())
-
-
-def _write_adapter(folder: Path, config: dict[str, Any]) -> None:
-    """An adapter over every query projection, with weights large enough to change any text."""
-    chance = np.random.default_rng(3)
-    width, rank, weights = config["hidden_size"], 8, {}
-    for layer in range(config["num_hidden_layers"]):
-        stem = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
-        weights[f"{stem}.lora_A.weight"] = chance.normal(0, 0.1, (rank, width)).astype(np.float32)
-        weights[f"{stem}.lora_B.weight"] = chance.normal(0, 0.1, (width, rank)).astype(np.float32)
-    save_file(weights, folder / "adapter_model.safetensors")
-    about = {"peft_type": "LORA", "r": rank, "lora_alpha": 16, "target_modules": ["q_proj"], "bias": "none"}
-    (folder / "adapter_config.json").write_text(json.dumps({**about, "task_type": "CAUSAL_LM"}))
-
-
-def _greedy(model_folder: Path, adapter: Path | None) -> str:
-    """What transformers says to the worker's question, with W + (alpha / r) B A in place of each W."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model_folder)
-    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
-    if adapter is not None:
-        weights = load_file(adapter / "adapter_model.safetensors")
-        for number, layer in enumerate(model.model.layers):
-            stem = f"base_model.model.model.layers.{number}.self_attn.q_proj"
-            change = weights[f"{stem}.lora_B.weight"] @ weights[f"{stem}.lora_A.weight"]
-            layer.self_attn.q_proj.weight.data += torch.from_numpy(16 / 8 * change)
-    text = tokenizer.apply_chat_template(list(ADAPTER_ASKED), tokenize=False, add_generation_prompt=True)
-    given = tokenizer(text, return_tensors="pt", add_special_tokens=False)
-    made = model.generate(**given, do_sample=False, max_new_tokens=12)
-    return str(tokenizer.decode(made[0][given["input_ids"].shape[1] :], skip_special_tokens=True))
-
-
-def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> None:
+@contextmanager
+def served(model: Path, log: Path) -> Iterator[str]:
+    """The model behind vLLM's own server; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     # What `vllm serve` runs; the command itself asks for a package name that builds for processors lack.
-    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(teacher_folder)]
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     options = ["--port", str(port), "--host", "127.0.0.1", "--served-model-name", "small", "--enforce-eager"]
     environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"}
-    log = tmp_path / "log"
     with log.open("wb") as out:
         server = subprocess.Popen(
             [*command, *options, "--dtype", "float32"], stdout=out, stderr=out, env=environment
         )
     try:
         _wait(lambda: _answers(f"http://127.0.0.1:{port}/health"), server, log)
-        sample = Sample.model_validate(
-            {"teacher": {"type": "http", "model": "small"}, "n": 3, "max_tokens": 16, "top_k": 40}
-        )
-        resources = Resources(base_url=f"http://127.0.0.1:{port}/v1", timeout_s=120)
-        with sample.open(Site(resources, str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
-            flow = apply(asking("What is 2 + 2?", "Name a colour.", "word " * 9000))
-        said, pieces = asyncio.run(_served_pieces(resources))
-        run = {"hints": [{"text": OPENED}], "max_calls": 1, "packages": []}
-        greedy = {"n": 1, "temperature": 0.0, "top_k": 0, "max_tokens": 48}
-        coded = sample.model_copy(update={**greedy, "interpreter": Interpreter.model_validate(run)})
-        with coded.open(Site(resources, str(tmp_path / "c"), str(tmp_path / "j"))) as apply:
-            [turn] = apply(asking("What is 6 * 7?")).kept.to_pylist()
+        yield f"http://127.0.0.1:{port}/v1"
     finally:
         server.terminate()
         server.wait(60)
+
+
+def test_speaks_with_a_served_model(teacher_folder: Path, tmp_path: Path) -> None:
+    sample = Sample.model_validate(
+        {"teacher": {"type": "http", "model": "small"}, "n": 3, "max_tokens": 16, "top_k": 40}
+    )
+    run = {"hints": [{"text": OPENED}], "max_calls": 1, "packages": []}
+    greedy = {"n": 1, "temperature": 0.0, "top_k": 0, "max_tokens": 48}
+    coded = sample.model_copy(update={**greedy, "interpreter": Interpreter.model_validate(run)})
+    with served(teacher_folder, tmp_path / "log") as url:
+        site = Site(Resources(base_url=url, timeout_s=120), str(tmp_path / "c"), str(tmp_path / "j"))
+        with sample.open(site) as apply:
+            flow = apply(asking("What is 2 + 2?", "Name a colour.", "word " * 9000))
+        said, pieces = asyncio.run(_served_pieces(site.resources))
+        with coded.open(site) as apply:
+            [turn] = apply(asking("What is 6 * 7?")).kept.to_pylist()
     assert flow.kept.num_rows == 6
     assert all(flow.kept["content"].to_pylist())
     assert all(0 < t <= 16 for t in flow.kept["completion_tokens"].to_pylist())
     assert flow.rejected["reason"].to_pylist() == ["teacher_error"] * 3
     assert "400" in flow.rejected["evidence"][0].as_py()
-    _assert_goes_on(said, pieces)
+    assert_goes_on(said, pieces)
     assert turn["content"] == "".join(part["text"] for part in turn["segments"])
     kinds = [part["type"] for part in turn["segments"]]
     assert kinds[:4] == ["hint", "code", "output", "hint"], turn["content"]

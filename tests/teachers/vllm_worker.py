@@ -92,6 +92,15 @@ async def gone_on(
     return start, made.content, made.stopped_by
 
 
+def assert_goes_on(text: str, pieces: list[tuple[str, str, str | None]]) -> None:
+    """The likeliest text after each start of a likeliest text is the rest of it, up to the stop text `e`."""
+    assert len(pieces) > 3, "the text has too few words to begin with, so the test shows nothing"
+    for start, content, stopped_by in pieces:
+        wanted, stop, _ = text[len(start) :].partition("e")
+        if stop:
+            assert (start, content, stopped_by) == (start, wanted, "e")
+
+
 if __name__ == "__main__":
     try:
         (with_adapter if sys.argv[2:] == ["adapter"] else main)(Path(sys.argv[1]))

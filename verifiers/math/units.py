@@ -22,50 +22,53 @@ class Unit:
     words: frozenset[str]
 
 
+_ROWS = """
+length 1 m meter meters metre metres
+length 1/100 cm centimeter centimeters centimetre centimetres
+length 1/1000 mm millimeter millimeters millimetre millimetres
+length 1000 km kilometer kilometers kilometre kilometres
+length 127/5000 in inch inches
+length 381/1250 ft foot feet
+length 1143/1250 yd yard yards
+length 201168/125 mi mile miles
+time 1 s sec secs second seconds
+time 60 min mins minute minutes
+time 3600 h hr hrs hour hours
+time 86400 day days
+time 604800 week weeks
+mass 1 g gram grams
+mass 1/1000 mg milligram milligrams
+mass 1000 kg kilogram kilograms
+mass 45359237/100000 lb lbs pound pounds
+mass 45359237/1600000 oz ounce ounces
+volume 1 l liter liters litre litres
+volume 1/1000 ml milliliter milliliters millilitre millilitres
+money 1 $ dollar dollars usd
+money 1/100 ¢ cent cents
+euro 1 € euro euros
+pound_sterling 1 £
+yuan 1 ¥ yuan rmb
+rupee 1 ₹ rupee rupees
+angle 1 deg degs degree degrees ^\\circ
+angle 20626480624709635/360000000000000 rad radian radians
+temperature 1 ^\\circc
+temperature_f 1 ^\\circf
+force 1 n newton newtons
+energy 1 j joule joules
+energy 1000 kj
+power 1 w watt watts
+voltage 1 v volt volts
+current 1 a ampere amperes amp amps
+kelvin 1 k kelvin
+frequency 1 hz hertz
+amount 1 mol mole moles
+"""
+"""Dimension, size in its base unit, names."""
+
+
 def _table() -> dict[str, tuple[str, Fraction]]:
-    rows = """
-    length 1 m meter meters metre metres
-    length 1/100 cm centimeter centimeters centimetre centimetres
-    length 1/1000 mm millimeter millimeters millimetre millimetres
-    length 1000 km kilometer kilometers kilometre kilometres
-    length 127/5000 in inch inches
-    length 381/1250 ft foot feet
-    length 1143/1250 yd yard yards
-    length 201168/125 mi mile miles
-    time 1 s sec secs second seconds
-    time 60 min mins minute minutes
-    time 3600 h hr hrs hour hours
-    time 86400 day days
-    time 604800 week weeks
-    mass 1 g gram grams
-    mass 1/1000 mg milligram milligrams
-    mass 1000 kg kilogram kilograms
-    mass 45359237/100000 lb lbs pound pounds
-    mass 45359237/1600000 oz ounce ounces
-    volume 1 l liter liters litre litres
-    volume 1/1000 ml milliliter milliliters millilitre millilitres
-    money 1 $ dollar dollars usd
-    money 1/100 ¢ cent cents
-    euro 1 € euro euros
-    pound_sterling 1 £
-    yuan 1 ¥ yuan rmb
-    rupee 1 ₹ rupee rupees
-    angle 1 deg degs degree degrees ^\\circ
-    angle 20626480624709635/360000000000000 rad radian radians
-    temperature 1 ^\\circc
-    temperature_f 1 ^\\circf
-    force 1 n newton newtons
-    energy 1 j joule joules
-    energy 1000 kj
-    power 1 w watt watts
-    voltage 1 v volt volts
-    current 1 a ampere amperes amp amps
-    kelvin 1 k kelvin
-    frequency 1 hz hertz
-    amount 1 mol mole moles
-    """
     table = {}
-    for row in rows.strip().splitlines():
+    for row in _ROWS.strip().splitlines():
         dimension, factor, *names = row.split()
         table.update(dict.fromkeys(names, (dimension, Fraction(factor))))
     return table
