@@ -49,6 +49,9 @@ class Resources(BaseModel):
     """GPUs one vLLM engine spans."""
     engine_args: dict[str, Any] = Field(default_factory=dict)
     """More arguments of the vLLM engine that change speed or memory, never the text."""
+    health_s: Annotated[float, Field(gt=0)] = 600.0
+    """Time without a sign of life from a vLLM engine, in seconds, after which it is ended and started again;
+    more than its longest step takes."""
     base_url: str | list[str] | None = None
     """Endpoint, or replicas, of an HTTP teacher."""
     api_key_env: str | None = None

@@ -19,6 +19,7 @@ from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.base import LiveTeacher, Teacher
 from factory.teachers.engine_environment import engine_environment
 from factory.teachers.guardian import guarded
+from factory.teachers.pulse import children, end, watched
 from factory.teachers.stored import content_digest
 from factory.teachers.vllm_engine import Engine
 
@@ -84,16 +85,21 @@ class Vllm(Teacher):
 
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:
-        """Load the model: on a processor 40 s and more. Engine processes never outlive this one."""
+        """Load the model: on a processor 40 s and more. Engine processes never outlive this one.
+
+        An engine that gives no sign of life is killed, and its requests raise TeacherDown.
+        """
         _refuse_identity(resources.engine_args)
-        folder = self._folder()
+        folder, others = self._folder(), children()
         with guarded(), engine_environment(folder):
             from vllm.v1.engine.async_llm import AsyncLLM
 
             engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
         try:
             live = Engine(self, engine, timeout_s=resources.timeout_s)
-            yield live
+            own = children() - others
+            async with watched(engine.is_sleeping, patience_s=resources.health_s, stop=lambda: end(own)):
+                yield live
         finally:
             engine.shutdown(timeout=_SHUTDOWN_S)
 

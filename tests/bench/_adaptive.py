@@ -2,6 +2,10 @@
 
 The first problems of GSM8K's test set, which FACTORY_TEST_DATA holds, are asked n times; the same draws are
 then read again by a stage that stops at the first right one. Both accept the same problems.
+
+Measured with Qwen2.5-Coder-0.5B-Instruct on a processor: of 24 problems at n = 8 both accept the same 13, and
+46,401 tokens do what 74,132 did: 37 % are saved. How much it is follows from how often a problem is solved:
+with answers cut at 224 tokens, where 10 are accepted, it is 26 %.
 """
 
 from __future__ import annotations

@@ -27,21 +27,34 @@ def test_a_folder_without_an_adapter_is_refused(tmp_path: Path) -> None:
         Vllm(model=TEACHER, lora=str(tmp_path)).identity()
 
 
-def test_an_adapter_says_what_its_merged_weights_say_and_a_form_holds_it(
-    teacher_folder: Path, tmp_path: Path
-) -> None:
-    _write_adapter(tmp_path, json.loads((teacher_folder / "config.json").read_text()))
-    command = [sys.executable, "-m", "tests.teachers.vllm_worker", str(tmp_path), "adapter"]
+@pytest.fixture(scope="module")
+def worker(teacher_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a process has left that asked the teacher with an adapter over it, then let its engine hang."""
+    folder = tmp_path_factory.mktemp("adapter")
+    _write_adapter(folder, json.loads((teacher_folder / "config.json").read_text()))
+    command = [sys.executable, "-m", "tests.teachers.vllm_worker", str(folder), "adapter"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_S)
     assert done.returncode == 0, done.stderr[-2000:]
-    greedy, *held = json.loads((tmp_path / "said.json").read_text())
-    merged, plain = _greedy(teacher_folder, tmp_path), _greedy(teacher_folder, None)
+    return folder
+
+
+def test_an_engine_that_hangs_is_ended_and_its_request_is_told(worker: Path) -> None:
+    message, left = json.loads((worker / "hung.json").read_text())
+    assert re.search("the engine of teacher .* died", message)
+    assert not left
+
+
+def test_an_adapter_says_what_its_merged_weights_say_and_a_form_holds_it(
+    worker: Path, teacher_folder: Path
+) -> None:
+    greedy, *held = json.loads((worker / "said.json").read_text())
+    merged, plain = _greedy(teacher_folder, worker), _greedy(teacher_folder, None)
     assert merged != plain, "the adapter has no effect, so the test shows nothing"
     assert greedy == merged
     assert held[0] in ("violet", "ochre")
     assert re.fullmatch("[0-9]{3}", held[1])
     assert json.loads(held[2]) == 41
-    assert_goes_on(greedy, json.loads((tmp_path / "prefixed.json").read_text()))
+    assert_goes_on(greedy, json.loads((worker / "prefixed.json").read_text()))
 
 
 def test_an_adapter_counts_by_its_content(teacher_folder: Path, tmp_path: Path) -> None:

@@ -11,15 +11,18 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 
 from factory.core import Busy, Flow, Resources, Site
 from factory.models import TEACHER
 from factory.stages.sample import Sample
-from factory.teachers import LiveTeacher, Request, Sampling, Vllm
+from factory.teachers import LiveTeacher, Request, Sampling, TeacherDown, Vllm
 from tests.teachers.scripted import asking
 
 QUESTIONS = ("What is 2 + 2?", "Name a colour.", "word " * 9000, "Say hello.")
+HEALTH_S = 20.0
+"""Longest time without a sign of life from the engine; on a busy machine a step takes seconds."""
 ADAPTER_ASKED = ({"role": "user", "content": "Name a colour."},)
 
 SHORT = {
@@ -62,20 +65,36 @@ def _same(one: Flow, other: Flow) -> bool:
 def with_adapter(folder: Path) -> None:
     """Writes said.json: the likeliest tokens with the adapter in `folder`, then a text in each held form.
 
-    And prefixed.json: for each start of the first text what `gone_on` gives.
+    And prefixed.json: for each start of the first text what `gone_on` gives; hung.json: what became of a
+    request to an engine that hangs, and whether its process is left.
     """
     greedy = Sampling(temperature=0, max_tokens=12)
     forms = {"choice": ["violet", "ochre"]}, {"regex": "[0-9]{3}"}, {"json_schema": {"enum": [41]}}
     wanted = [greedy, *(Sampling(temperature=1, max_tokens=12, structure=form) for form in forms)]
 
-    async def say() -> tuple[list[str], list[tuple[str, str, str | None]]]:
-        async with Vllm(model=TEACHER, dtype="float32", lora=str(folder)).open(Resources()) as live:
+    async def say() -> tuple[list[str], list[tuple[str, str, str | None]], tuple[str, bool]]:
+        teacher = Vllm(model=TEACHER, dtype="float32", lora=str(folder))
+        async with teacher.open(Resources(health_s=HEALTH_S)) as live:
             said = [(await live.complete(Request("p", 0, ADAPTER_ASKED, one))).content for one in wanted]
-            return said, [await gone_on(live, ADAPTER_ASKED, start) for start in starts(said[0])]
+            pieces = [await gone_on(live, ADAPTER_ASKED, start) for start in starts(said[0])]
+            return said, pieces, await _hung(live)
 
-    said, prefixed = asyncio.run(say())
+    said, prefixed, hung = asyncio.run(say())
     (folder / "said.json").write_text(json.dumps(said))
     (folder / "prefixed.json").write_text(json.dumps(prefixed))
+    (folder / "hung.json").write_text(json.dumps(hung))
+
+
+async def _hung(live: LiveTeacher) -> tuple[str, bool]:
+    """Makes the engine hang, asks it, and gives the error and whether the engine is still there."""
+    below = psutil.Process().children(recursive=True)
+    [engine] = [process for process in below if "EngineCore" in " ".join(process.cmdline())]
+    engine.suspend()
+    try:
+        await live.complete(Request("p", 0, ADAPTER_ASKED, Sampling(max_tokens=12)))
+    except TeacherDown as error:
+        return str(error), engine.is_running() and engine.status() != psutil.STATUS_ZOMBIE
+    return "", True
 
 
 def starts(text: str) -> list[str]:
