@@ -69,7 +69,8 @@ def make_plan(
     """Plans every step. `previous` is the record of the last run: it says what changed since.
 
     Rows that no manifest counts are guessed by the preview: a step keeps the same share of all rows. Copies
-    are rarer among few rows, so what a preview says of rows behind a dedup is more than will be.
+    are rarer among few rows, so what a preview says of rows behind a dedup is more than will be. Without one
+    a step is taken to be given what the last finished one kept.
     """
     manifests = [s.manifest() for s in steps]
     last_done = max((i for i, m in enumerate(manifests) if m), default=-1)
@@ -78,14 +79,15 @@ def make_plan(
     planned = []
     for index, (step, manifest) in enumerate(zip(steps, manifests, strict=True)):
         given = None if rows is None else round(rows)
-        rows = None if preview is None or rows is None else preview.kept(index, rows)
+        if preview is not None and rows is not None:
+            rows = preview.kept(index, rows)
         if manifest:
             rows = int(manifest["rows_kept"])
             planned.append(PlannedStep(step, "reuse", "finished in an earlier run", {}, int(rows)))
         elif index < last_done:
             planned.append(PlannedStep(step, "reuse", "a step behind it is finished", {}))
         else:
-            guess = None if rows is None else round(rows)
+            guess = None if preview is None or rows is None else round(rows)
             planned.append(_to_do(index, step, given, preview, before=before, likely_rows=guess))
     return planned
 

@@ -45,6 +45,15 @@ class Pass(Stage):
         return Flow(batch, batch.slice(0, 0))
 
 
+class Priced(Pass):
+    """Wants a completion of each row."""
+
+    type: Literal["priced"] = "priced"  # type: ignore[assignment]
+
+    def cost(self, rows: int) -> Mapping[str, int]:
+        return {"completions": rows}
+
+
 class Multiples(Filter):
     """Rejects multiples of a number."""
 

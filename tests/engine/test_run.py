@@ -12,10 +12,21 @@ import pytest
 
 from factory.core import DataError, Resources, RowsLost, Stage, StageError, WorkspaceError
 from factory.engine.lease import lease
-from factory.engine.plan import make_plan, previous_run
+from factory.engine.plan import Preview, make_plan, previous_run
 from factory.engine.run import run
 from factory.engine.steps import Step, make_steps
-from tests.engine.noop import Beside, Broken, Held, Moody, Multiples, Numbers, OncePerDigit, Pass, Swallow
+from tests.engine.noop import (
+    Beside,
+    Broken,
+    Held,
+    Moody,
+    Multiples,
+    Numbers,
+    OncePerDigit,
+    Pass,
+    Priced,
+    Swallow,
+)
 
 
 def steps_of(folder: Path, stages: Sequence[Stage], **resources: Resources) -> list[Step]:
@@ -120,6 +131,20 @@ def test_a_run_that_failed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     again = [line for line in log.read_text().split() if line.isdigit()]
     assert len(again) == len(set(again)) == 10, f"each shard passes the held stage once: {seen} then {again}"
     assert manifests[-1]["rows_kept"] == 100
+
+
+def test_a_plan_counts_what_the_last_finished_step_kept_for_all_behind_it(tmp_path: Path) -> None:
+    go(tmp_path, Numbers(), Multiples(of=4))
+    steps = steps_of(tmp_path, [Numbers(), Multiples(of=4), Pass(), Priced()])
+    assert [p.cost for p in make_plan(steps, previous=None)] == [{}, {}, {}, {"completions": 75}]
+
+
+def test_a_plan_with_a_preview_guesses_the_rows_of_each_step(tmp_path: Path) -> None:
+    few = go(tmp_path / "few", Numbers(rows=20), Multiples(of=4), Multiples(of=3, name="threes"))
+    stages = [Numbers(rows=100), Multiples(of=4), Multiples(of=3, name="threes"), Priced()]
+    planned = make_plan(steps_of(tmp_path, stages), previous=None, preview=Preview(100, few))
+    assert [p.likely_rows for p in planned] == [100, 75, 50, None]
+    assert planned[-1].cost == {"completions": 50}
 
 
 def test_a_second_run_on_the_same_folder_is_refused_while_the_first_lives(tmp_path: Path) -> None:
