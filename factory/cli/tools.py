@@ -39,7 +39,7 @@ def stage(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one stage over one file."""
+    """Run one stage over one file. What it writes beside its rows gets the name OUT.TABLE.parquet."""
     chosen = load_stage(type_name, _settings(settings or []))
     if isinstance(chosen, SourceStage):
         raise PipelineError(f"stage {type_name}: a source reads its own files; run it in a pipeline")
@@ -53,6 +53,8 @@ def stage(
     write_table(out, flow.kept)
     if rejected:
         write_table(rejected, flow.rejected)
+    for table_name, beside in flow.sisters.items():
+        write_table(f"{out.removesuffix('.parquet')}.{table_name}.parquet", beside)
     counts = pa.compute.value_counts(flow.rejected["reason"].combine_chunks()).to_pylist()
     reasons = {c["values"]: c["counts"] for c in counts}
     if as_json:

@@ -8,11 +8,12 @@ import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from factory.core import Apply, Filter, Flow, GlobalStage, Site, SourceStage, Split, Spread, Stage
+from factory.core import Apply, Filter, Flow, GlobalStage, Site, SourceStage, Split, Spread, Stage, cut
 
 ID = pa.schema([("id", pa.int64())])
 
@@ -97,7 +98,8 @@ class Beside(Stage):
     def apply(self, batch: pa.Table) -> Flow:
         ids = batch["id"].to_pylist()
         squares = pa.table({"completion_id": [str(i) for i in ids], "square": [i * i for i in ids]})
-        return Flow(batch, batch.slice(0, 0), sisters={self.given: squares})
+        flow = cut(batch, pa.nulls(batch.num_rows, pa.string()))
+        return replace(flow, sisters={self.given: squares})
 
 
 class SandboxError(Exception):
