@@ -3,8 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 # `make setup STACK=--gpu` installs the CUDA stack.
 STACK ?=
-# Processes that run the tests; what loads a model is run by one of them.
-WORKERS ?= 2
 
 .PHONY: setup quickstart test check bench docs
 
@@ -21,7 +19,7 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --no-deps datasketch==2.0.0 rensa==0.5.0

@@ -11,17 +11,6 @@ import pytest
 from factory.models import TEACHER, packaged_folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file stay together, and those that load a model wait for each other, begun first.
-
-    An engine on a processor pins a thread to each core: two at a time would stand in each other's way.
-    """
-    for item in items:
-        loads = item.get_closest_marker("teacher") is not None
-        item.add_marker(pytest.mark.xdist_group("teacher" if loads else item.path.name))
-    items.sort(key=lambda item: item.get_closest_marker("teacher") is None)
-
-
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real data that FACTORY_TEST_DATA names; skips without it, fails without it under CI."""
