@@ -97,7 +97,7 @@ def meanwhile(harm: Callable[[], bool]) -> Iterator[None]:
 def test_a_sandbox_that_fails_is_no_output_and_what_was_written_is_not_paid_again(
     tmp_path: Path, boxes: list[Sandbox]
 ) -> None:
-    stage = sample(tmp_path, block("import time", "time.sleep(1)", "5"), "Five.")
+    stage = sample(tmp_path, block("import time", "time.sleep(3)", "5"), "Five.")
 
     def end_its_slots() -> bool:
         ours = boxes[0].processes() if boxes else []
