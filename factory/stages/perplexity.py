@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from factory.core import Apply, Filter, Flow, Site, cut, digest
 from factory.stages.remembered import Form, Remembering, remembering
+from factory.teachers.alternatives import packed, unpacked
 from factory.teachers.rescoring import Passage, Score, opened_rescorer
 from factory.teachers.vllm import Vllm
 
@@ -185,7 +184,7 @@ def _scores(*, with_tokens: bool) -> Form[Passage, Score]:
 
 
 def _dumped(score: Score) -> str:
-    lists = [None if array is None else _text(array) for array in (score.token_ids, score.logprobs)]
+    lists = [packed(score.token_ids, "<i4"), packed(score.logprobs, "<f4")]
     return json.dumps([score.status, score.logprob, score.tokens, score.detail, *lists], ensure_ascii=False)
 
 
@@ -196,10 +195,6 @@ def _loaded(text: str) -> Score:
         logprob=logprob,
         tokens=tokens,
         detail=detail,
-        token_ids=None if ids is None else np.frombuffer(base64.b64decode(ids), "<i4"),
-        logprobs=None if logprobs is None else np.frombuffer(base64.b64decode(logprobs), "<f4"),
+        token_ids=unpacked(ids, "<i4"),
+        logprobs=unpacked(logprobs, "<f4"),
     )
-
-
-def _text(array: Any) -> str:
-    return base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")

@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from factory.core import PipelineError
 
-__all__ = ["MOST_ALTERNATIVES", "Alternatives", "byte_ends", "tail_mass", "vocabulary_digest"]
+__all__ = [
+    "MOST_ALTERNATIVES",
+    "Alternatives",
+    "byte_ends",
+    "packed",
+    "tail_mass",
+    "unpacked",
+    "vocabulary_digest",
+]
 
 MOST_ALTERNATIVES = 64
 """Alternatives of a token that can be asked for: 384 bytes a token, four for an id and two for a number."""
@@ -55,23 +63,25 @@ class Alternatives:
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values: an array is its little-endian bytes in base64."""
-        packed = {name: _packed(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
-        return {"text": self.text, "tokenizer": self.tokenizer, "k": self.top_token_ids.shape[1], **packed}
+        arrays = {name: packed(getattr(self, name), kind) for name, kind in _ARRAYS.items()}
+        return {"text": self.text, "tokenizer": self.tokenizer, "k": self.top_token_ids.shape[1], **arrays}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Alternatives:
         """What `to_json` gave."""
-        arrays = {name: _unpacked(record[name], kind) for name, kind in _ARRAYS.items()}
+        arrays = {name: unpacked(record[name], kind) for name, kind in _ARRAYS.items()}
         for name in ("top_token_ids", "top_logprobs"):
             arrays[name] = arrays[name].reshape(len(arrays["token_ids"]), record["k"])
         return cls(text=record["text"], tokenizer=record["tokenizer"], **arrays)
 
 
-def _packed(array: npt.NDArray[Any] | None, kind: str) -> str | None:
+def packed(array: npt.NDArray[Any] | None, kind: str) -> str | None:
+    """The bytes of an array as numbers of a kind (numpy's name, its byte order included), in base64."""
     return None if array is None else base64.b64encode(array.astype(kind).tobytes()).decode("ascii")
 
 
-def _unpacked(text: str | None, kind: str) -> Any:
+def unpacked(text: str | None, kind: str) -> Any:
+    """The flat array that `packed` was given; null for null."""
     return None if text is None else np.frombuffer(base64.b64decode(text), kind)
 
 
@@ -109,13 +119,15 @@ def byte_ends(
             "`top_logprobs: 0`"
         )
     stream = DecodeStream(ids=list(prompt), skip_special_tokens=True)
-    ends, whole = [], ""
+    ends, pieces, end = [], [], 0
     for token in tokens:
         try:
-            whole += stream.step(inner, token) or ""
+            piece = stream.step(inner, token) or ""
         except Exception:  # the bytes do not make letters: the decoder's state is lost, as in vLLM itself
             return None
-        ends.append(len(whole.encode("utf-8", "replace")))
-    if not whole.startswith(text):
+        pieces.append(piece)
+        end += len(piece.encode("utf-8", "replace"))
+        ends.append(end)
+    if not "".join(pieces).startswith(text):
         return None
     return np.minimum(np.array(ends, np.int32), len(text.encode("utf-8", "replace"))).astype(np.int32)
