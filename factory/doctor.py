@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from factory.model_digest import cache_home
-from factory.models import EMBEDDER, TEACHER, packaged_folder
+from factory.models.digest import cache_home
+from factory.models.resolve import EMBEDDER, TEACHER, packaged_folder
 
 __all__ = ["Finding", "Status", "diagnose"]
 
@@ -121,7 +121,7 @@ def _torch() -> Finding:
 def _teacher() -> Finding:
     folder = packaged_folder(TEACHER)
     if folder is None:
-        command = f"{sys.executable} -m factory.models build {TEACHER}"
+        command = f"{sys.executable} -m factory.models.resolve build {TEACHER}"
         return Finding("teacher", "missing", f"{TEACHER} is not in {cache_home()}", f"run `{command}`")
     return _weights("teacher", TEACHER, folder, remedy=f"remove {folder} and run `make setup`")
 

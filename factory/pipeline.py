@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from factory.catalog import STAGES, AnyStage
 from factory.core import PipelineError, Resources, SourceStage, Stage
 from factory.core.yaml_file import YamlFile, read_yaml
-from factory.release.admit import check_columns as check_release
+from factory.release.release_gate import check_columns as check_release
 from factory.release.spec import ReleaseSpec
 
 __all__ = ["Pipeline", "check_columns", "json_schema", "load_pipeline", "load_stage"]

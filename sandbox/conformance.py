@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from sandbox.canaries import Canaries
 from sandbox.driver import Sandbox
 from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, Tier
-from sandbox.place import base_interpreter
+from sandbox.slot_dir import base_interpreter
 
 __all__ = ["Program", "check", "load", "main"]
 

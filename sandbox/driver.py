@@ -15,9 +15,9 @@ from sandbox import compare as comparisons
 from sandbox.engine import Engine
 from sandbox.inside.codec import CodecError, encode
 from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, TestResult, Tier
-from sandbox.place import Interpreter, base_interpreter
 from sandbox.selftest import self_test
 from sandbox.slot import Frame
+from sandbox.slot_dir import Interpreter, base_interpreter
 from sandbox.tiers import tiers_down_to
 from sandbox.toolbox import Artifact, Toolbox
 from sandbox.verdicts import KEEP_BYTES, call_result, doubt, overall, stdin_result, trial_results

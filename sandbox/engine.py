@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox.model import Limits, Result, SandboxError, Tier
-from sandbox.place import Interpreter, Place, copy_stdlib, readable_by_others
 from sandbox.pool import Pool
 from sandbox.shared import SharedDirectory
 from sandbox.slot import Broken, Frame, Slot, TierUnavailable
+from sandbox.slot_dir import Interpreter, Place, copy_stdlib, readable_by_others
 from sandbox.tiers import ORDER
 
 __all__ = ["Engine"]

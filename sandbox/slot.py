@@ -16,7 +16,7 @@ from typing import Any
 
 from sandbox.inside.frames import append, read_all
 from sandbox.model import Limits, SandboxError
-from sandbox.place import Place
+from sandbox.slot_dir import Place
 from sandbox.tiers import explain
 
 __all__ = ["Broken", "Frame", "Slot", "TierUnavailable"]

@@ -15,7 +15,7 @@ from typing import Any
 from sandbox.engine import Engine
 from sandbox.languages import ALIASES, CPP_FLAGS, CPP_HARNESS, HARNESS, LANGUAGES, Language
 from sandbox.model import Limits, Result, SandboxError
-from sandbox.place import readable_by_others
+from sandbox.slot_dir import readable_by_others
 
 __all__ = ["Artifact", "MemoryFile", "Toolbox"]
 
@@ -89,7 +89,7 @@ class Toolbox:
     def build(
         self, engine: Engine, code: str, name: str, limits: Limits, *, harness: str = ""
     ) -> Artifact | Result:
-        """What is needed to run `code`: compiled in the sandengine, or taken from the cache; or a result that
+        """What is needed to run `code`: compiled in the sandbox, or taken from the cache; or a result that
         says CE.
 
         With `harness` (C++) "1" the program repeats the text of its input only after `main` has returned 0,

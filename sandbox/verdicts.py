@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sandbox.compare import values_equal
 from sandbox.inside.codec import CodecError
 from sandbox.inside.decoder import decode
-from sandbox.inside.told import read
+from sandbox.inside.test_report import read
 from sandbox.model import Limits, TestResult, Verdict
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.models import TEACHER, packaged_folder
+from factory.models.resolve import TEACHER, packaged_folder
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def teacher_folder() -> Path:
     folder = packaged_folder(TEACHER)
     if folder is not None:
         return folder
-    reason = f"the packaged teacher is not set up; run `python -m factory.models build {TEACHER}`"
+    reason = f"the packaged teacher is not set up; run `python -m factory.models.resolve build {TEACHER}`"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

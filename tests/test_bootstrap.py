@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from factory import bootstrap
-from factory.models import EMBEDDER, TEACHER
+from factory.models.resolve import EMBEDDER, TEACHER
 
 ROOT = Path(__file__).resolve().parent.parent
 

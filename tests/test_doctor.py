@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from factory.doctor import Finding, diagnose
-from factory.models import TEACHER
+from factory.models.resolve import TEACHER
 from sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def test_a_machine_with_the_core_alone_is_told_what_each_missing_part_costs(tmp_
     found = json.loads(ran.stdout)
     missing = {"ray", "torch", "vllm", "teacher", "embedder", "near-duplicates", "hub"}
     assert {name for name, (status, _, _) in found.items() if status == "missing"} == missing, found
-    assert f"factory.models build {TEACHER}" in found["teacher"][2]
+    assert f"factory.models.resolve build {TEACHER}" in found["teacher"][2]
 
 
 def test_looking_loads_no_heavy_library() -> None:

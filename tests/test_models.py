@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from factory.core.errors import FactoryError, PipelineError
-from factory.models import (
+from factory.models.resolve import (
     EMBEDDER,
     TEACHER,
     GgufWheels,
@@ -173,7 +173,7 @@ def test_two_builders_at_once_make_one_whole_model(tmp_path: Path, monkeypatch: 
     pytest.importorskip("transformers")
     whole = _tiny_gguf(tmp_path / "tiny.gguf")
     wheels = _wheels(tmp_path, [whole[:1000], whole[1000:]], monkeypatch)
-    code = f"from factory.models import *; print(build_from_wheels('tiny', {wheels!r}))"
+    code = f"from factory.models.resolve import *; print(build_from_wheels('tiny', {wheels!r}))"
     builders = [
         subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

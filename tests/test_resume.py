@@ -17,7 +17,7 @@ import pytest
 
 from factory.core import completion_id
 from factory.pipeline import load_pipeline
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 
 pytestmark = [pytest.mark.teacher, pytest.mark.ray, pytest.mark.timeout(1800)]
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from factory.cli import main
-from factory.engine.lease import lease
+from factory.storage.lease import lease
 
 Content = dict[str, Any]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
-from verifiers.code import Code
+from verifiers.code.verifier import Code
 from verifiers.format import Format
-from verifiers.ifeval import IFEval
-from verifiers.judge import LLMJudge
+from verifiers.ifeval.verifier import IFEval
+from verifiers.judge.verifier import LLMJudge
 from verifiers.length import Length
 from verifiers.majority import Majority, majority_answer
 from verifiers.math import Math

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from verifiers.nursery import receive, send
+from verifiers.fork_server import receive, send
 
 __all__ = ["Reply", "WorkerPool"]
 
@@ -156,7 +156,7 @@ class WorkerPool:
         ours, theirs = socket.socketpair()
         root = str(Path(__file__).resolve().parent.parent)
         setting = json.dumps(self._setting)
-        code = "import sys; sys.path.insert(0, sys.argv[1]); from verifiers.nursery import main; main()"
+        code = "import sys; sys.path.insert(0, sys.argv[1]); from verifiers.fork_server import main; main()"
         command = [sys.executable, "-c", code, root, str(theirs.fileno()), setting]
         quiet = subprocess.DEVNULL
         self._nursery = subprocess.Popen(

@@ -9,7 +9,13 @@ import typer
 from click.exceptions import ClickException
 from click.exceptions import Exit as ClickExit
 
-from factory.cli import judging, looking, outgoing, planning, proving, running, tools
+from factory.cli import check as judging
+from factory.cli import inspect as looking
+from factory.cli import plan as planning
+from factory.cli import release as outgoing
+from factory.cli import run as running
+from factory.cli import selftest as proving
+from factory.cli import stage as tools
 from factory.core import BudgetSpent, FactoryError
 
 __all__ = ["app", "main"]

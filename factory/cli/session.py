@@ -12,9 +12,9 @@ from typing import Any
 from factory.core import PipelineError, SourceStage
 from factory.core.paths import is_url
 from factory.engine.steps import Step, make_steps
-from factory.engine.store import join
 from factory.pipeline import Pipeline, load_pipeline
 from factory.release.spec import FinishedStep
+from factory.storage.files import join
 
 __all__ = ["Session", "open_session", "pipeline_root"]
 

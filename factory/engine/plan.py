@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from factory.engine.steps import Step
-from factory.engine.store import join, list_names, read_json
+from factory.storage.files import join, list_names, read_json
 
 __all__ = ["PlannedStep", "Preview", "make_plan", "previous_run"]
 

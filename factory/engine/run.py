@@ -12,12 +12,12 @@ from typing import Any
 
 from factory.core import BudgetSpent, FactoryError, StageError
 from factory.engine.executor import Executor, LocalExecutor, Lost, Outcome
-from factory.engine.lease import lease
 from factory.engine.progress import Board, snapshot
 from factory.engine.schedule import Schedule
 from factory.engine.steps import Step
-from factory.engine.store import join, write_json
 from factory.engine.worker import Failed, Unit
+from factory.storage.files import join, write_json
+from factory.storage.lease import lease
 
 __all__ = ["RunRecord", "run"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from factory.core import DataError, GlobalStage, SourceStage, Split
 from factory.engine.steps import Step
-from factory.engine.store import exists, read_json
 from factory.engine.worker import Phase, Unit
+from factory.storage.files import exists, read_json
 
 __all__ = ["Schedule", "StepState"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, fingerprint
-from factory.engine.store import exists, join, list_names, read_json, read_table, write_json
+from factory.storage.files import exists, join, list_names, read_json, read_table, write_json
 
 __all__ = ["Step", "make_steps", "part_name"]
 

@@ -12,15 +12,15 @@ import pyarrow as pa
 
 from factory import __version__
 from factory.core import DataError, PipelineError, WorkspaceError
-from factory.release.accounting import check_files, check_steps
-from factory.release.admit import check_columns
 from factory.release.card import card
+from factory.release.conservation import check_files, check_steps
 from factory.release.describe import FORMAT, describe, lineage, release_fingerprint
+from factory.release.release_gate import check_columns
+from factory.release.release_stats import Tally
 from factory.release.report import report
 from factory.release.shards import RELEASE_STEP, copy_rejected, copy_sisters, write_rows
 from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder, read_schema
-from factory.release.tally import Tally
 from factory.release.versions import MANIFEST, Release, list_releases, version_number
 
 __all__ = ["build_release"]

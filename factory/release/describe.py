@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from factory.core import digest
-from factory.release.accounting import funnel, totals
+from factory.release.conservation import funnel, totals
+from factory.release.release_stats import Tally
 from factory.release.spec import FinishedStep, ReleaseSpec
-from factory.release.tally import Tally
 
 __all__ = ["FORMAT", "describe", "lineage", "release_fingerprint", "settings"]
 

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from factory.core import DataError, PipelineError, WorkspaceError
-from factory.release.admit import is_truncated, is_unanswered
 from factory.release.layouts import LAYOUTS
 from factory.release.pairs import (
     LIGHT_R1_DPO_SCHEMA,
@@ -24,6 +23,7 @@ from factory.release.pairs import (
     trl_pair,
 )
 from factory.release.problems import GRPO_SCHEMA, VERL_SCHEMA, grpo_row, verl_row
+from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.shards import Series
 from factory.release.store import Folder, read_batches
 from factory.release.versions import Release

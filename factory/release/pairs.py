@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.core import MESSAGE, DataError
-from factory.release.admit import is_truncated, is_unanswered
 from factory.release.layouts import REASONED_MESSAGE, TURN, reasoned_text
+from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.store import read_batches, read_schema
 from factory.release.versions import Release
 

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from factory.core import REJECTION_COLUMNS, DataError
-from factory.release.admit import data_schema, hold_back
 from factory.release.layouts import LAYOUTS, arrange
+from factory.release.release_gate import data_schema, hold_back
+from factory.release.release_stats import Tally
 from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder, HashingSink, read_batches, read_schema
-from factory.release.tally import Tally
 
 __all__ = ["RELEASE_STEP", "Series", "copy_rejected", "copy_sisters", "write_rows"]
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from factory.core import Busy, PipelineError
 from sandbox import Limits, Result, Sandbox, SandboxError, StdinTest, TestResult, Tier
-from verifiers.code import package_dirs
+from verifiers.code.verifier import package_dirs
 
 __all__ = ["Cells", "Ran", "shortened"]
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from factory.core import Busy, Refused, Resources
+from factory.models.endpoint_clients import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
+from factory.models.rate_control import Pace, Pool, Rate
 from factory.teachers.base import (
     Completion,
     FinishReason,
@@ -20,8 +22,6 @@ from factory.teachers.base import (
     split_reasoning,
 )
 from factory.teachers.chat import request_body, require_continued, schema_format, stop_text, token_logprobs
-from factory.teachers.pace import Pace, Pool, Rate
-from factory.teachers.replicas import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
 
 __all__ = ["Http", "schema_format"]
 

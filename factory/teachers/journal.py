@@ -26,7 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 from factory.core import WorkspaceError
 from factory.teachers.alternatives import Alternatives
 from factory.teachers.base import Completion, TurnSegment
-from factory.teachers.segments import (
+from factory.teachers.journal_files import (
     LocalSegment,
     ObjectSegment,
     Segment,

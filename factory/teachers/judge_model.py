@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from factory.core import Busy, Refused, Resources
+from factory.models.batch_models import loaded_teacher
+from factory.models.endpoint_clients import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
+from factory.models.rate_control import Pace, Pool, Rate
+from factory.models.vllm_engine import structured_output
 from factory.teachers.http import Http, schema_format
 from factory.teachers.loop import LoopThread
-from factory.teachers.pace import Pace, Pool, Rate
-from factory.teachers.pooling import loaded_teacher
-from factory.teachers.replicas import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
 from factory.teachers.vllm import Vllm
-from factory.teachers.vllm_engine import structured_output
-from verifiers.judge_model import JudgeCompletion, Model, Sampling, TokenLogprobs
+from verifiers.judge.model import JudgeCompletion, Model, Sampling, TokenLogprobs
 
 __all__ = ["opened_judge"]
 

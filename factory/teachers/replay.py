@@ -12,8 +12,7 @@ from pydantic import Field, field_validator
 from factory.core import Resources, prompt_text
 from factory.core.paths import DataPath
 from factory.teachers.base import Completion, FinishReason, LiveTeacher, Request, Teacher, split_reasoning
-from factory.teachers.http import Http
-from factory.teachers.stored import (
+from factory.teachers.completion_files import (
     answers_of,
     content_digest,
     question_of,
@@ -21,6 +20,7 @@ from factory.teachers.stored import (
     stored_rows,
     value_at,
 )
+from factory.teachers.http import Http
 from factory.teachers.vllm import Vllm
 
 __all__ = ["Replay"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.core import Resources, TeacherError
-from factory.teachers.pooling import loaded_teacher
+from factory.models.batch_models import loaded_teacher
 from factory.teachers.vllm import Vllm
 
 __all__ = ["Passage", "Rescorer", "Score", "completion_start", "opened_rescorer", "written"]

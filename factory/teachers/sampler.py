@@ -11,7 +11,7 @@ from factory.core import BudgetSpent, Busy, Resources
 from factory.teachers.base import Completion, LiveTeacher, Request, Teacher, TeacherDown
 from factory.teachers.journal import Journal, Notebook, batch_group
 from factory.teachers.loop import LoopThread
-from factory.teachers.purse import Purse
+from factory.teachers.spending_caps import Purse
 
 __all__ = ["Drawn", "Sampler"]
 

@@ -14,14 +14,14 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from factory.core import PipelineError, Resources
 from factory.core.paths import DataPath, resolve_path
-from factory.models import ModelFolder, resolve
+from factory.models.engine_environment import engine_environment
+from factory.models.engine_watchdog import children, end, watched
+from factory.models.orphan_reaper import guarded
+from factory.models.resolve import ModelFolder, resolve
+from factory.models.vllm_engine import Engine
 from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.base import LiveTeacher, Teacher
-from factory.teachers.engine_environment import engine_environment
-from factory.teachers.guardian import guarded
-from factory.teachers.pulse import children, end, watched
-from factory.teachers.stored import content_digest
-from factory.teachers.vllm_engine import Engine
+from factory.teachers.completion_files import content_digest
 
 __all__ = ["Vllm"]
 

@@ -17,12 +17,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 from sandbox.inside.arrays import is_array
+from sandbox.inside.channel import Closed, Link
 from sandbox.inside.child import finish, fresh_module, report
 from sandbox.inside.codec import CodecError, encode
 from sandbox.inside.decoder import decode
 from sandbox.inside.filters import SOLUTION
 from sandbox.inside.job import Job, memory_file
-from sandbox.inside.links import Closed, Link
 from sandbox.inside.supervisor import compile_solution, each_test
 
 __all__ = ["find_entry", "run_calls", "serve"]

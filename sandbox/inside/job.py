@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 from sandbox.inside import filters, kernel
 from sandbox.inside.child import Cage, Confinement, finish
 from sandbox.inside.frames import append_text
-from sandbox.inside.ground import Ground, Home
 from sandbox.inside.watch import GRACE, Bounds, Ended
+from sandbox.inside.workspace import Ground, Home
 
 __all__ = ["Job", "Runner", "describe", "fill", "memory_file", "pair", "rewind"]
 

@@ -13,11 +13,11 @@ from functools import partial
 from typing import Any, NoReturn
 
 from sandbox.inside import minipytest
-from sandbox.inside.aloof import stay_aloof
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
+from sandbox.inside.import_guard import stay_aloof
 from sandbox.inside.remote import Remote, SolutionDied, Wire
-from sandbox.inside.told import FOREIGN, Teller
+from sandbox.inside.test_report import FOREIGN, Teller
 
 __all__ = ["judge"]
 

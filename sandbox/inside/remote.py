@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.inside.arrays import Raw, built, is_array
+from sandbox.inside.channel import Closed, Link, TooLarge
 from sandbox.inside.codec import CodecError
-from sandbox.inside.links import Closed, Link, TooLarge
 
 __all__ = ["Remote", "SolutionDied", "Wire"]
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from sandbox.inside import filters, kernel
 from sandbox.inside.child import Confinement, fresh_module, run_script
 from sandbox.inside.frames import append, append_text, read_all
-from sandbox.inside.ground import Ground, Home
 from sandbox.inside.job import Job, Runner, fill, memory_file, rewind
 from sandbox.inside.watch import watch
+from sandbox.inside.workspace import Ground, Home
 
 __all__ = ["PYTHON_JOBS", "compile_solution", "confine_supervisor", "each_test", "run_stdin", "supervise"]
 

@@ -24,10 +24,10 @@ from typing import Any, NoReturn
 
 from sandbox.inside import kernel, landlock, rootfs
 from sandbox.inside.child import standard_streams
-from sandbox.inside.crew import ERRORS_FD, Crew, receive
-from sandbox.inside.ground import FixedGround, Home, MountedGround
 from sandbox.inside.kernel import KernelError
 from sandbox.inside.scratch import Scratch
+from sandbox.inside.supervisor_pool import ERRORS_FD, Crew, receive
+from sandbox.inside.workspace import FixedGround, Home, MountedGround
 
 __all__ = ["main"]
 

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute
 
 from factory.core import PROBLEM_SCHEMA, Resources, Site, problem_id
-from factory.stages.sample import Sample
-from factory.stages.verify import Verify
+from factory.stages.sampling.sample import Sample
+from factory.stages.verification.verify import Verify
 from tests.bench._report import figure
 from tests.bench._teachers import qwen_coder
 

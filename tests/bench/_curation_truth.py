@@ -11,17 +11,17 @@ import pyarrow as pa
 from _curation_inputs import benchmark_items, prompts, records, rephrased
 from _report import figure
 
-from factory.curation.contamination import MeaningRule, close_items, judge
-from factory.curation.embed import Embedder
-from factory.curation.greedy import GreedyKeep
-from factory.curation.keep import exact_duplicates, keep_rank
-from factory.curation.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
-from factory.curation.ngrams import NgramIndex, NgramRule
-from factory.curation.normalise import content_hash, hash_shard
-from factory.curation.pairs import PairSearch, assign, cluster_pairs, train_centroids
-from factory.curation.plant import KINDS, plant
-from factory.curation.quantities import numbers
-from factory.curation.vectors import Vectors
+from factory.embeddings.encode import Embedder
+from factory.embeddings.vectors import Vectors
+from factory.stages.decontamination.meaning_rule import MeaningRule, close_items, judge
+from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
+from factory.stages.decontamination.planted_copies import KINDS, plant
+from factory.stages.dedup.greedy import GreedyKeep
+from factory.stages.dedup.keep_order import exact_duplicates, keep_rank
+from factory.stages.dedup.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
+from factory.stages.dedup.pair_search import PairSearch, assign, cluster_pairs, train_centroids
+from factory.text.normalise import content_hash, hash_shard
+from factory.text.numbers import numbers
 
 __all__ = ["run"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from factory.models import GgufWheels, build_from_wheels
+from factory.models.resolve import GgufWheels, build_from_wheels
 
 __all__ = ["qwen_coder"]
 

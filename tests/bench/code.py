@@ -37,7 +37,7 @@ from tests.bench._report import figure, finish  # noqa: E402
 from tests.verifiers import code_data  # noqa: E402
 from tests.verifiers.code_data import Labelled  # noqa: E402
 from verifiers.base import Judge  # noqa: E402
-from verifiers.code import Code  # noqa: E402
+from verifiers.code.verifier import Code  # noqa: E402
 
 
 def _mutated(rows: list[Labelled]) -> list[Labelled]:

@@ -27,15 +27,15 @@ from _curation_inputs import SYNTHETIC, benchmark_items, prompts, synthetic_prom
 from _curation_peers import datasketch, eight_grams, rensa, rensa_pairs
 from _report import figure, finish
 
-from factory.curation.audit import Audit
-from factory.curation.greedy import GreedyKeep
-from factory.curation.keep import exact_duplicates
-from factory.curation.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
-from factory.curation.ngrams import NgramIndex, NgramRule
-from factory.curation.normalise import content_hash
-from factory.curation.pairs import Edges, PairSearch, find_pairs
-from factory.curation.plant import KINDS, plant
-from factory.curation.vectors import Vectors
+from factory.embeddings.vectors import Vectors
+from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
+from factory.stages.decontamination.planted_copies import KINDS, plant
+from factory.stages.dedup.audit import Audit
+from factory.stages.dedup.greedy import GreedyKeep
+from factory.stages.dedup.keep_order import exact_duplicates
+from factory.stages.dedup.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
+from factory.stages.dedup.pair_search import Edges, PairSearch, find_pairs
+from factory.text.normalise import content_hash
 
 
 def spent(work: Callable[[], Any], *, runs: int = 1) -> tuple[Any, float]:
@@ -220,7 +220,7 @@ def bench_embed() -> None:
     """Token-budget batches against `SentenceTransformer.encode` with its defaults."""
     import torch
 
-    from factory.curation.embed import Embedder
+    from factory.embeddings.encode import Embedder
 
     torch.set_num_threads(1)
     texts, embedder = Random(2).sample(prompts(), 256), Embedder(device="cpu")

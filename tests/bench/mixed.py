@@ -44,9 +44,9 @@ import ray  # noqa: E402
 from factory.core import Resources  # noqa: E402
 from factory.engine.run import run  # noqa: E402
 from factory.engine.steps import Step, make_steps  # noqa: E402
-from factory.stages.sample import Sample  # noqa: E402
-from factory.stages.source import Source  # noqa: E402
-from factory.stages.verify import Verify  # noqa: E402
+from factory.stages.sampling.sample import Sample  # noqa: E402
+from factory.stages.source.source import Source  # noqa: E402
+from factory.stages.verification.verify import Verify  # noqa: E402
 from sandbox.conformance import Program, load  # noqa: E402
 from tests.bench._report import figure, finish  # noqa: E402
 from tests.verifiers import code_data  # noqa: E402

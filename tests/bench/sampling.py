@@ -32,10 +32,10 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from factory.core import PROBLEM_SCHEMA, Resources, Site, problem_id
-from factory.models import TEACHER, resolve
-from factory.stages.sample import Sample
+from factory.models.resolve import TEACHER, resolve
+from factory.stages.sampling.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher
-from factory.teachers.segments import decode_line, line_facts
+from factory.teachers.journal_files import decode_line, line_facts
 from tests.bench._adaptive import adaptive
 from tests.bench._report import figure, finish
 

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from sandbox import Sandbox, StdinTest  # noqa: E402
-from sandbox.place import base_interpreter  # noqa: E402
+from sandbox.slot_dir import base_interpreter  # noqa: E402
 from tests.bench._report import figure, finish  # noqa: E402
 
 TESTS = 10

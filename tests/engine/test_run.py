@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from factory.core import DataError, Resources, RowsLost, Stage, StageError, WorkspaceError
-from factory.engine.lease import lease
 from factory.engine.plan import Preview, make_plan, previous_run
 from factory.engine.run import run
 from factory.engine.steps import Step, make_steps
+from factory.storage.lease import lease
 from tests.engine.noop import (
     Beside,
     Broken,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from factory.engine.store import read_json, read_table, write_json, write_table
+from factory.storage.files import read_json, read_table, write_json, write_table
 
 
 def test_writes_into_the_working_folder_by_a_bare_name(

@@ -11,7 +11,7 @@ import pytest
 from factory.core import RowsLost
 from factory.release.store import Folder
 from factory.release.versions import verify_release
-from factory.stages.top_logprobs import TOP_LOGPROBS, TOP_LOGPROBS_SCHEMA
+from factory.stages.sampling.top_logprobs import TOP_LOGPROBS, TOP_LOGPROBS_SCHEMA
 from tests.release.conftest import build
 from tests.release.steps import make_steps
 from tests.release.test_build import read

@@ -16,7 +16,7 @@ from sandbox import CallTest, Limits, Sandbox
 from sandbox.inside.arrays import MAX_ITEMS, Raw, built
 from sandbox.inside.codec import CodecError, encode
 from sandbox.inside.decoder import decode
-from sandbox.inside.told import FOREIGN
+from sandbox.inside.test_report import FOREIGN
 
 
 @pytest.fixture(scope="module", params=["namespaces", "landlock"])

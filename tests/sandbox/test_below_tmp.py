@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from sandbox import Limits, Sandbox, StdinTest, Tier
-from sandbox.place import Interpreter, base_interpreter, copy_stdlib
+from sandbox.slot_dir import Interpreter, base_interpreter, copy_stdlib
 
 TIERS = ["namespaces", "landlock"]
 IMPORTS = "import planted.late, beside\nprint(planted.late.VALUE, beside.VALUE)"

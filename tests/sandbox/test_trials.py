@@ -10,7 +10,7 @@ import os
 import pytest
 
 from sandbox import Limits, Sandbox
-from sandbox.inside.told import Teller, read
+from sandbox.inside.test_report import Teller, read
 
 COUNTING = "class F:\n    def __iter__(s): s.n = 0; return s\n    def __next__(s): s.n += 1; return s.n\n"
 

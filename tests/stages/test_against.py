@@ -15,11 +15,11 @@ from factory.core import DataError, PipelineError
 from factory.core.rows import PROBLEM_SCHEMA
 from factory.release.build import build_release
 from factory.release.spec import ReleaseSpec
-from factory.stages.against import earlier_release
-from factory.stages.dedup_exact import DedupExact
-from factory.stages.dedup_fuzzy import DedupFuzzy
-from factory.stages.dedup_semantic import DedupSemantic
-from factory.stages.keeping import DedupStage
+from factory.stages.dedup.dedup_base import DedupStage
+from factory.stages.dedup.earlier_releases import earlier_release
+from factory.stages.dedup.exact import DedupExact
+from factory.stages.dedup.fuzzy import DedupFuzzy
+from factory.stages.dedup.semantic import DedupSemantic
 from tests.release.steps import GRADED, Workspace, completions, marked
 from tests.stages.tables import problems, run_global, site
 

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from factory.core import PROBLEM_SCHEMA, Flow, PipelineError, Resources, Site, problem_id
 from factory.pipeline import check_columns, load_stage
-from factory.stages.chain import Generate
-from factory.stages.chain_template import RowTemplate, TemplateFailure
+from factory.stages.sampling.generate import Generate
+from factory.stages.sampling.prompt_template import RowTemplate, TemplateFailure
 from factory.teachers import AnyTeacher
 from tests.teachers.scripted import Scripted, asking, drawn, problems
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.stages.corpus_counts import parts_for, repeated_grams
-from factory.stages.corpus_repetition import CorpusRepetition
+from factory.stages.answers.corpus_counts import parts_for, repeated_grams
+from factory.stages.answers.corpus_repetition import CorpusRepetition
 from tests.stages.tables import completions, run_global, site
 
 SAID = "Let me think about this step by step and check every number twice before I write down the answer"

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import DataError, Flow, PipelineError
-from factory.stages.answer_leak import answer_span
-from factory.stages.decontaminate import Decontaminate
+from factory.stages.decontamination.answer_leak import answer_span
+from factory.stages.decontamination.decontaminate import Decontaminate
 from tests.stages.tables import problems, site
 
 ITEM = (

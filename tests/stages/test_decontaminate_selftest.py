@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from factory.core import DataError
-from factory.stages.decontaminate import Decontaminate
-from factory.stages.decontaminate_selftest import read_rephrased, selftest_report
+from factory.stages.decontamination.decontaminate import Decontaminate
+from factory.stages.decontamination.selftest import read_rephrased, selftest_report
 from tests.stages.tables import site
 
 COPIES = ("verbatim", "wrapped", "typo", "edited", "inserted", "deleted", "punctuation")

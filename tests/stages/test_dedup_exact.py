@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from factory.stages.dedup_exact import DedupExact
+from factory.stages.dedup.exact import DedupExact
 from tests.stages.tables import problems, run_global, site
 
 

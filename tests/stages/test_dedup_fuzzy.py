@@ -12,12 +12,12 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.curation.minhash import MinHashSearch, fuzzy_pairs, sketch
-from factory.curation.pairs import Edges
-from factory.stages import fuzzy_pairs as fuzzy_pairs_module
-from factory.stages.dedup_fuzzy import DedupFuzzy
-from factory.stages.fuzzy_pairs import SketchRows, spread_fuzzy_pairs
-from factory.stages.pieces import fixed_binary
+from factory.stages.dedup import fuzzy_pairs as fuzzy_pairs_module
+from factory.stages.dedup.fuzzy import DedupFuzzy
+from factory.stages.dedup.fuzzy_pairs import SketchRows, spread_fuzzy_pairs
+from factory.stages.dedup.lazy_calls import fixed_binary
+from factory.stages.dedup.minhash import MinHashSearch, fuzzy_pairs, sketch
+from factory.stages.dedup.pair_search import Edges
 from tests.stages.tables import problems, run_global, site, spread_as_pickles
 
 WORDS = ("red", "green", "blue", "sheep", "lamb", "storm")

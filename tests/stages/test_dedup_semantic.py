@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.curation.pairs import PairSearch, find_pairs
-from factory.curation.vectors import Vectors
-from factory.stages.dedup_semantic import DedupSemantic
-from factory.stages.pieces import fixed_binary
-from factory.stages.semantic_audit import PairAudit
-from factory.stages.semantic_pairs import spread_pairs
-from factory.stages.semantic_search import SemanticRows, searched
+from factory.embeddings.vectors import Vectors
+from factory.stages.dedup.lazy_calls import fixed_binary
+from factory.stages.dedup.pair_search import PairSearch, find_pairs
+from factory.stages.dedup.semantic import DedupSemantic
+from factory.stages.dedup.semantic_audit import PairAudit
+from factory.stages.dedup.semantic_pairs import spread_pairs
+from factory.stages.dedup.semantic_search import SemanticRows, searched
 from tests.stages.tables import problems, run_global, site, spread_as_pickles
 
 TEXTS = [

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.stages.difficulty import Difficulty, wilson
-from factory.stages.select import Select
+from factory.stages.answers.difficulty import Difficulty, wilson
+from factory.stages.answers.select import Select
 from tests.stages.tables import completions
 
 VERDICT = [pa.field("verdict", pa.string())]

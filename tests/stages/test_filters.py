@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from factory.core import Filter
-from factory.stages.clean import Clean
-from factory.stages.downsample import Downsample
-from factory.stages.length import Length
-from factory.stages.pass_rate import PassRate
-from factory.stages.prompt_filters import PromptFilters
-from factory.stages.repetition import Repetition
-from factory.stages.think_format import ThinkFormat
+from factory.stages.answers.length import Length
+from factory.stages.answers.pass_rate import PassRate
+from factory.stages.answers.repetition import Repetition
+from factory.stages.answers.think_format import ThinkFormat
+from factory.stages.prompts.clean import Clean
+from factory.stages.prompts.downsample import Downsample
+from factory.stages.prompts.prompt_filters import PromptFilters
 from tests.stages.tables import completions, problems
 
 FILTERS: list[Filter] = [

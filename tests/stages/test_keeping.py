@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.stages.dedup_exact import DedupExact
-from factory.stages.dedup_fuzzy import DedupFuzzy
-from factory.stages.keeping import as_decision
-from factory.stages.pieces import LazyCalls, fixed_binary, matrix_of
-from factory.stages.scratch import ScratchRows, ScratchTexts
+from factory.stages.decisions import as_decision
+from factory.stages.dedup.exact import DedupExact
+from factory.stages.dedup.fuzzy import DedupFuzzy
+from factory.stages.dedup.lazy_calls import LazyCalls, fixed_binary, matrix_of
+from factory.stages.dedup.spill import ScratchRows, ScratchTexts
 from tests.stages.tables import problems, run_global, site
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.stages.language import Language, language_of
+from factory.stages.prompts.language import Language, language_of
 from tests.stages.tables import problems
 
 

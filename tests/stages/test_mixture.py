@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from factory.stages.downsample import Downsample
-from factory.stages.mixture import Mixture
+from factory.stages.prompts.downsample import Downsample
+from factory.stages.prompts.mixture import Mixture
 from tests.stages.tables import problems, run_global, site
 
 

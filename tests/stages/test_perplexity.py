@@ -16,8 +16,8 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import Flow, Resources, TeacherError
-from factory.stages import perplexity
-from factory.stages.perplexity import Perplexity
+from factory.stages.sampling import perplexity
+from factory.stages.sampling.perplexity import Perplexity
 from factory.teachers.rescoring import Passage, Score, completion_start, written
 from tests.stages.tables import completions, site
 

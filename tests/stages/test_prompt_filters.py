@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from factory.stages.prompt_filters import Kind, PromptFilters
+from factory.stages.prompts.prompt_filters import Kind, PromptFilters
 from tests.stages.tables import problems
 
 CASES = {

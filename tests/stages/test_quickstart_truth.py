@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 
 from factory.core import GlobalStage, Stage
-from factory.stages.clean import Clean
-from factory.stages.decontaminate import Decontaminate
-from factory.stages.dedup_exact import DedupExact
-from factory.stages.dedup_semantic import DedupSemantic
-from factory.stages.source import Source
+from factory.stages.decontamination.decontaminate import Decontaminate
+from factory.stages.dedup.exact import DedupExact
+from factory.stages.dedup.semantic import DedupSemantic
+from factory.stages.prompts.clean import Clean
+from factory.stages.source.source import Source
 from tests.stages.tables import run_global, site
 
 QUICKSTART = Path(__file__).parent.parent / "data" / "quickstart"

@@ -11,12 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import PROBLEM_SCHEMA, Filter, Stage
-from factory.stages.decontaminate import Decontaminate
-from factory.stages.difficulty import Difficulty
-from factory.stages.downsample import Downsample
-from factory.stages.length import Length
-from factory.stages.pass_rate import PassRate
-from factory.stages.prompt_filters import PromptFilters
+from factory.stages.answers.difficulty import Difficulty
+from factory.stages.answers.length import Length
+from factory.stages.answers.pass_rate import PassRate
+from factory.stages.decontamination.decontaminate import Decontaminate
+from factory.stages.prompts.downsample import Downsample
+from factory.stages.prompts.prompt_filters import PromptFilters
 from tests.stages.tables import completions, problems, site
 
 KINDS: dict[str, type[Stage]] = {

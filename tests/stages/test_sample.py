@@ -18,7 +18,7 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import PROBLEM_SCHEMA, Busy, Flow, Resources, Site, completion_id
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from tests.teachers.scripted import Scripted, ScriptedSample, asking, drawn, problems
 
 

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from factory.core import COMPLETION_COLUMNS, Flow, PipelineError, Resources, Site
 from factory.pipeline import check_columns
-from factory.stages.sample import Sample
-from factory.stages.source import Source
-from factory.stages.teacher_stats import TeacherStats
+from factory.stages.sampling.sample import Sample
+from factory.stages.sampling.teacher_stats import TeacherStats
+from factory.stages.source.source import Source
 from tests.teachers.scripted import ScriptedSample, asking, drawn, problems
 
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import Busy, Flow, Resources, Site, completion_id
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from tests.teachers.scripted import ScriptedSample, asking, drawn
 
 MATH = [{"type": "math"}]

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from factory.core import PROBLEM_SCHEMA, DataError, PipelineError
-from factory.stages.source import Source
+from factory.stages.source.source import Source
 
 ROWS = [{"q": f"What is {n} + 1?", "a": n + 1, "extra": {"level": n % 3}} for n in range(25)]
 
@@ -267,7 +267,7 @@ def test_one_file_is_read_by_several_splits(tmp_path: Path) -> None:
 
 
 def test_a_scan_is_kept_and_a_broken_note_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from factory.stages.inputs.scan import scan
+    from factory.stages.source.scan import scan
 
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
     path = tmp_path / "p.jsonl"

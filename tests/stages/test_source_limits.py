@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from factory.stages.source import Source
+from factory.stages.source.source import Source
 from tests.stages.test_source import ROWS, lines, read, source
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from factory.stages.teacher_stats import TeacherStats
+from factory.stages.sampling.teacher_stats import TeacherStats
 from tests.stages.tables import completions, run_global, site
 
 VERDICT = [pa.field("verdict", pa.string())]

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from factory.core import StageError
-from factory.stages.verifier_routes import MathRoute, Route
-from factory.stages.verify import Verify, combined
+from factory.stages.verification.verifier_configs import MathRoute, Route
+from factory.stages.verification.verify import Verify, combined
 from tests.stages.tables import completions, site
 from verifiers import Case, Judge, Verdict
 

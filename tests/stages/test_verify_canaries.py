@@ -11,10 +11,10 @@ from typing import Any, Literal
 import pytest
 
 from factory.core import StageError
-from factory.stages.route import Route
-from factory.stages.rule_canaries import IFEVAL_CANARIES, MATH_CANARIES
-from factory.stages.verifier_routes import CodeRoute, IFEvalRoute, MathRoute
-from factory.stages.verify import Verify
+from factory.stages.verification.rule_canaries import IFEVAL_CANARIES, MATH_CANARIES
+from factory.stages.verification.verifier_config import Route
+from factory.stages.verification.verifier_configs import CodeRoute, IFEvalRoute, MathRoute
+from factory.stages.verification.verify import Verify
 from tests.stages.tables import completions, site
 from verifiers import Case, Judge, Verdict
 

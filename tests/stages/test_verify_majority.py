@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from factory.stages.difficulty import Difficulty
-from factory.stages.reference_repair import ReferenceRepair
-from factory.stages.verify import Verify
+from factory.stages.answers.difficulty import Difficulty
+from factory.stages.verification.reference_repair import ReferenceRepair
+from factory.stages.verification.verify import Verify
 from tests.stages.models import judging
 from tests.stages.tables import completions, site
 from tests.stages.test_verify_models import served

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import Busy, PipelineError, Refused, Resources, Site
-from factory.stages.verify import Verify
+from factory.stages.verification.verify import Verify
 from tests.stages.models import HEADS, Judging, judging, reward_folder
 from tests.stages.tables import completions, site
 from verifiers import Verdict

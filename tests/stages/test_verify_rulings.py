@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from factory.stages.rulings import Ruling
+from factory.stages.verification.verdict_rules import Ruling
 from verifiers import Verdict
 
 OUTCOMES: tuple[Any, ...] = ("pass", "fail", "error", "timeout")

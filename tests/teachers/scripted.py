@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 
 from factory.core import PROBLEM_SCHEMA, Busy, Resources, problem_id
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, TeacherDown
 from factory.teachers.base import within
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from factory.core import PipelineError
-from factory.stages.sample import Sample
-from factory.stages.top_logprobs import TOP_LOGPROBS_SCHEMA, top_logprobs
+from factory.stages.sampling.sample import Sample
+from factory.stages.sampling.top_logprobs import TOP_LOGPROBS_SCHEMA, top_logprobs
 from factory.teachers import Completion, Journal
 from factory.teachers.alternatives import Alternatives, byte_ends, tail_mass, vocabulary_digest
 

@@ -12,7 +12,7 @@ import pytest
 
 _OWNER = """
 import subprocess, sys, time
-from factory.teachers.guardian import guarded
+from factory.models.orphan_reaper import guarded
 nap = [sys.executable, "-c", "import time; time.sleep(300)"]
 deep = [sys.executable, "-c", f"import subprocess; subprocess.run({nap})"]
 with guarded():

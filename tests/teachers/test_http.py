@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from factory.core import Busy, Flow, PipelineError, Refused, Resources, Site
-from factory.stages.sample import Sample
-from factory.teachers.pace import Pace
+from factory.models.rate_control import Pace
+from factory.stages.sampling.sample import Sample
 from tests.teachers.faulty import Faulty, faulty
 from tests.teachers.scripted import asking, problems
 

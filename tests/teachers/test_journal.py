@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from factory.core import WorkspaceError
 from factory.teachers import Completion, Journal
-from factory.teachers import segments as segment_files
+from factory.teachers import journal_files as segment_files
 from factory.teachers.base import TurnSegment
-from factory.teachers.segments import LocalSegment, decode_line, encode_line, line_facts
+from factory.teachers.journal_files import LocalSegment, decode_line, encode_line, line_facts
 
 
 def completion(text: str = "four", **more: object) -> Completion:

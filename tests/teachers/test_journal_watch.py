@@ -6,8 +6,8 @@ from pathlib import Path
 
 from factory.teachers.base import Completion
 from factory.teachers.journal import Journal
-from factory.teachers.journal_watch import JournalWatch, journal_means
-from factory.teachers.segments import encode_line
+from factory.teachers.journal_files import encode_line
+from factory.teachers.journal_progress import JournalWatch, journal_means
 
 
 def test_only_completions_since_the_start_and_only_whole_lines_count(tmp_path: Path) -> None:

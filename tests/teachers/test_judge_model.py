@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from factory.core import Resources
-from factory.models import TEACHER, resolve
-from factory.stages.verify import Verify
+from factory.models.resolve import TEACHER, resolve
+from factory.stages.verification.verify import Verify
 from tests.stages.tables import completions, site
 
 LOAD_S = 400.0

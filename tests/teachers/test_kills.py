@@ -16,7 +16,7 @@ import pytest
 
 from factory.core import completion_id
 from factory.pipeline import load_pipeline
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from factory.teachers import request_seed
 from tests.teachers.faulty import Faulty, faulty
 from tests.teachers.runs import journalled, rows_of, start, write_problems

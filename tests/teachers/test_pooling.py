@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from factory.core import PipelineError, Resources
-from factory.teachers.pooling import can_pool, opened_scorer
+from factory.models.batch_models import can_pool, opened_scorer
 from tests.stages.models import HEADS, reward_folder
 
 LOAD_S = 400.0

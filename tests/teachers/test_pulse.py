@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from factory.teachers.pulse import children, end, watched
+from factory.models.engine_watchdog import children, end, watched
 
 
 async def watch(answers: list[float | Exception], *, for_s: float) -> tuple[int, int]:

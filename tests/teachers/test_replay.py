@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from factory.core import DataError, Flow, Resources, Site, problem_id
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from factory.teachers import split_reasoning
 from tests.teachers.faulty import faulty
 from tests.teachers.scripted import asking

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from factory.core import Flow, Resources
-from factory.models import TEACHER
-from factory.stages.perplexity import Perplexity
+from factory.models.resolve import TEACHER
+from factory.stages.sampling.perplexity import Perplexity
 from tests.stages.tables import completions, site
 
 LOAD_S = 400.0

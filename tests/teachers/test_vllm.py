@@ -24,8 +24,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from factory.core import PipelineError, Resources, Site
-from factory.models import TEACHER
-from factory.stages.sample import Sample
+from factory.models.resolve import TEACHER
+from factory.stages.sampling.sample import Sample
 from factory.teachers import Http, Request, Sampling, Vllm
 from factory.teachers.interpreter import Interpreter
 from tests.teachers.scripted import asking

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from factory.core import PipelineError
-from factory.models import TEACHER
+from factory.models.resolve import TEACHER
 from factory.teachers import Vllm
 from tests.teachers.test_vllm import LOAD_S
 from tests.teachers.vllm_worker import ADAPTER_ASKED, assert_goes_on

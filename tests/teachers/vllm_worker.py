@@ -15,8 +15,8 @@ import psutil
 import pyarrow.parquet as pq
 
 from factory.core import Busy, Flow, Resources, Site
-from factory.models import TEACHER
-from factory.stages.sample import Sample
+from factory.models.resolve import TEACHER
+from factory.stages.sampling.sample import Sample
 from factory.teachers import LiveTeacher, Request, Sampling, TeacherDown, Vllm
 from tests.teachers.scripted import asking
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from factory.core import Busy, Flow, Resources, Site
-from factory.stages.sample import Sample
+from factory.stages.sampling.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, split_reasoning
 from tests.teachers.scripted import asking
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from verifiers.base import Case, Judge, Verdict
-from verifiers.code_blocks import find_program
+from verifiers.code.blocks import find_program
 from verifiers.testforms import AssertTests, PytestTests, read_tests
 
 __all__ = [

@@ -11,7 +11,7 @@ import pytest
 from sandbox import SandboxError
 from tests.verifiers.code_cases import ADD1, STDIN, fenced, form, verdict
 from verifiers.base import Case, Judge
-from verifiers.code import Code
+from verifiers.code.verifier import Code
 
 
 @pytest.fixture(scope="module")

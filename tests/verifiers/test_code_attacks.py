@@ -11,8 +11,8 @@ import pytest
 
 from tests.verifiers.code_cases import fenced, form, verdict
 from verifiers.base import Judge
-from verifiers.code import Code
-from verifiers.code_controls import perturbed_cpp
+from verifiers.code.controls import perturbed_cpp
+from verifiers.code.verifier import Code
 from verifiers.testforms import AssertTests, read_tests
 
 

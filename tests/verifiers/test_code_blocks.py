@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.verifiers.code_cases import ADD1, ASSERTS, READS, STDIN, fenced
-from verifiers.code_blocks import Program, find_program
+from verifiers.code.blocks import Program, find_program
 from verifiers.testforms import read_tests
 
 HUMANEVAL = json.dumps({"prompt": "def f(x):\n    \n", "entry_point": "f", "test": "def check(c): c(1)"})

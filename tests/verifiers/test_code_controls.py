@@ -8,8 +8,8 @@ import pytest
 
 from tests.verifiers.code_cases import fenced, form, verdict
 from verifiers.base import Judge
-from verifiers.code import Code
-from verifiers.code_controls import negated, null_solution, perturbed
+from verifiers.code.controls import negated, null_solution, perturbed
+from verifiers.code.verifier import Code
 
 
 @pytest.fixture(scope="module")

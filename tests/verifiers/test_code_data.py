@@ -20,7 +20,7 @@ from tests.verifiers.code_data import (
     sandboxfusion,
 )
 from verifiers.base import Judge
-from verifiers.code import Code
+from verifiers.code.verifier import Code
 from verifiers.testforms import BadTests, read_tests
 
 pytestmark = pytest.mark.realdata

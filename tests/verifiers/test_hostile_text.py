@@ -14,8 +14,8 @@ import pytest
 from tests.verifiers.test_ifeval import EXAMPLES
 from verifiers import Case, Format, IFEval, Length, Repetition
 from verifiers.base import Verifier
-from verifiers.code_blocks import find_program
-from verifiers.judge_rules import early_finding, for_the_judge
+from verifiers.code.blocks import find_program
+from verifiers.judge.rules import early_finding, for_the_judge
 from verifiers.math.choice import options_of
 from verifiers.math.extract import answer_part, find_answer
 from verifiers.testforms import read_tests

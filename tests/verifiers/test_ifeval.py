@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from verifiers import Case, IFEval, Verdict
-from verifiers.ifeval_checks import CHECKS
-from verifiers.ifeval_text import language_of, sentences
+from verifiers.ifeval.checks import CHECKS
+from verifiers.ifeval.text import language_of, sentences
 
 ENGLISH = "The trees are tall and green. They give shade to the people of the town."
 

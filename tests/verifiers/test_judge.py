@@ -10,8 +10,8 @@ import pytest
 
 from verifiers import Case, LLMJudge, Math, Verdict
 from verifiers.canaries import CANARIES, error_rates
-from verifiers.judge import ModelSource, compare_pairs, rescued
-from verifiers.judge_model import JudgeCompletion, Message, Model, Sampling, TokenLogprobs, soft_score
+from verifiers.judge.model import JudgeCompletion, Message, Model, Sampling, TokenLogprobs, soft_score
+from verifiers.judge.verifier import ModelSource, compare_pairs, rescued
 
 QUESTION = "What is the capital of Australia?"
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=64, seed=0, logprobs=20)

@@ -6,12 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from verifiers.math.answer_form import Shape, read_shape
 from verifiers.math.canonical import canonical
 from verifiers.math.estimate import clearly_different, is_arithmetic
 from verifiers.math.number import same_number
-from verifiers.math.oracle import Ask, Question, Undecided
 from verifiers.math.readings import as_lists, decimal_comma
-from verifiers.math.shape import Shape, read_shape
+from verifiers.math.symbolic_client import Ask, Question, Undecided
 from verifiers.math.units import same_tail
 
 __all__ = ["same_answer"]

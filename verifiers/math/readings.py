@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from verifiers.math.answer_form import Shape, read_shape
 from verifiers.math.number import read_number, same_number
-from verifiers.math.shape import Shape, read_shape
 
 __all__ = ["as_lists", "decimal_comma"]
 

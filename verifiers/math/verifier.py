@@ -20,7 +20,7 @@ from verifiers.math.choice import choice_of, chosen, options_of, polarity_of
 from verifiers.math.compare import same_answer
 from verifiers.math.extract import Found, answer_part, find_answer
 from verifiers.math.guards import copied_from_prompt, missing_reference, too_costly
-from verifiers.math.oracle import Ask, Question, Undecided
+from verifiers.math.symbolic_client import Ask, Question, Undecided
 from verifiers.workers import WorkerPool
 
 __all__ = ["Math", "math_version"]

@@ -1,0 +1,217 @@
+"""Verbs that run or tell of runs: run, submit, status."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import Annotated, Any
+from urllib.parse import urlparse
+
+import typer
+
+from factory.cli.session import Session, open_session, pipeline_root
+from factory.cli.show import console, funnel, print_json, table
+from factory.core.paths import is_url
+from factory.engine.plan import previous_run
+from factory.engine.run import run as run_steps
+from factory.release.build import build_release
+from factory.release.versions import Release
+from factory.storage.files import join
+
+__all__ = [
+    "Address",
+    "AsJson",
+    "Changes",
+    "Limit",
+    "Local",
+    "PipelineFile",
+    "Workspace",
+    "limited_session",
+    "register",
+    "run_to_release",
+]
+
+PipelineFile = Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline file.")]
+Workspace = Annotated[
+    str | None,
+    typer.Option("--workspace", "-w", help="Folder or URL for all results [FACTORY_WORKSPACE, ./workspace]."),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting for this run, for example sample.n=2; repeatable."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first rows of each input.")]
+Address = Annotated[str | None, typer.Option(help="Ray cluster to join; without one a local Ray starts.")]
+Local = Annotated[bool, typer.Option("--local", help="Run in this process, without Ray.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the verbs."""
+    for verb in (run, submit, status):
+        app.command()(verb)
+
+
+def limited_session(
+    path: str, workspace: str | None, changes: list[str] | None, limit: int | None
+) -> Session:
+    """The pipeline with changes on top, and only the first rows of each input where there is a limit."""
+    asked = list(changes or [])
+    if limit is not None:
+        asked.append(f"source.limit={limit}")
+    return open_session(path, workspace=workspace, changes=asked)
+
+
+def run(
+    pipeline: PipelineFile,
+    workspace: Workspace = None,
+    changes: Changes = None,
+    limit: Limit = None,
+    address: Address = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a pipeline to a release. Running the same command again resumes."""
+    session = limited_session(pipeline, workspace, changes, limit)
+    manifests, release = run_to_release(session, local=local, address=address, quiet=as_json)
+    if as_json:
+        print_json(
+            {
+                "steps": [{k: m[k] for k in _SHOWN} for m in manifests],
+                "release": None if release is None else {"version": release.version, "path": release.url},
+            }
+        )
+        return
+    funnel(manifests)
+    _note_bad_lines(session, manifests[0])
+    drawn = sum(m["spent"].get("completions_drawn", 0) for m in manifests)
+    reused = sum(m["spent"].get("completions_reused", 0) for m in manifests)
+    if drawn or reused:
+        console.print(f"\ncompletions: {drawn:,} drawn, {reused:,} reused from the journal")
+    if release is not None:
+        console.print(f"\nrelease {release.version}: {release.url}")
+
+
+def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:
+    bad = source["reasons"].get("bad_line")
+    if bad:
+        console.print(
+            f"\nnote: {bad:,} lines of the input are no rows; "
+            f"`factory inspect {session.path} --step {source['step']} --rejected` shows file, line and why"
+        )
+
+
+_SHOWN = ("step", "rows_in", "rows_kept", "rows_rejected", "reasons", "spent", "seconds", "fingerprint")
+
+
+def run_to_release(
+    session: Session, *, local: bool, address: str | None, quiet: bool
+) -> tuple[list[dict[str, Any]], Release | None]:
+    """Runs what is missing; gives the steps' manifests, and the release where the pipeline asks for one."""
+    release: Release | None = None
+
+    def build(manifests: list[dict[str, Any]]) -> None:
+        nonlocal release
+        release = _release_of(session, manifests)
+
+    manifests = run_steps(
+        session.steps,
+        root=session.root,
+        run_id=session.run_id,
+        local=local,
+        address=address,
+        quiet=quiet,
+        then=build,
+    )
+    return manifests, release
+
+
+def _release_of(session: Session, manifests: list[dict[str, Any]]) -> Release | None:
+    """The release that the pipeline asks for: a new version, or the one that holds these very rows."""
+    if session.pipeline.release is None:
+        return None
+    spec = session.pipeline.release
+    if not spec.description:
+        spec = spec.model_copy(update={"description": session.pipeline.description})
+    return build_release(
+        spec,
+        session.finished(manifests),
+        root=join(session.root, "releases"),
+        pipeline_name=session.pipeline.pipeline,
+        pipeline_yaml=session.text,
+        provenance=session.pipeline.provenance,
+    )
+
+
+def submit(
+    pipeline: PipelineFile,
+    address: Annotated[
+        str, typer.Option(help="Dashboard of the Ray head, http://head:8265.")
+    ] = "http://127.0.0.1:8265",
+    workspace: Workspace = None,
+    changes: Changes = None,
+    limit: Limit = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Print the job's output until it ends.")] = False,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", help="Environment variable to pass on; repeatable.")
+    ] = None,
+) -> None:
+    """Submit a pipeline to a Ray cluster as a job. The workspace must be reachable from every node."""
+    from factory.engine.submit import submit as submit_job
+
+    session = limited_session(
+        pipeline, workspace, changes, limit
+    )  # a wrong pipeline is refused here, not in the job
+    words = [
+        _python_of(address),
+        "-m",
+        "factory",
+        "run",
+        os.path.relpath(pipeline),
+        "--workspace",
+        session.workspace,
+    ]
+    for change in changes or []:
+        words += ["--set", change]
+    if limit is not None:
+        words += ["--limit", str(limit)]
+    passed = {name: os.environ[name] for name in env or [] if name in os.environ}
+    if not is_url(session.workspace) and not _is_here(address):
+        console.print(f"note: the workspace {session.workspace} must be a folder that every node shares")
+    job = submit_job(shlex.join(words), address=address, working_dir=os.getcwd(), env=passed, follow=follow)
+    console.print(f"job {job}")
+
+
+def _is_here(address: str) -> bool:
+    return urlparse(address).hostname in {"127.0.0.1", "localhost", "::1"}
+
+
+def _python_of(address: str) -> str:
+    return sys.executable if _is_here(address) else "python"
+
+
+def status(pipeline: PipelineFile, workspace: Workspace = None, as_json: AsJson = False) -> None:
+    """Say how far the last run of a pipeline is."""
+    root = pipeline_root(pipeline, workspace=workspace)
+    record = previous_run(root)
+    if record is None:
+        console.print(f"{root}: never run; `factory run {pipeline}` starts it")
+        return
+    if as_json:
+        print_json(record)
+        return
+    rows = [
+        (
+            s["step"],
+            s["progress"].get("state"),
+            f"{s['progress'].get('shards_done', 0)}/{s['progress'].get('shards', 0)}",
+            s["progress"].get("rows_kept"),
+            s["progress"].get("rows_rejected"),
+        )
+        for s in record["steps"]
+    ]
+    table(["step", "state", "shards", "kept", "rejected"], rows, right=["shards", "kept", "rejected"])
+    console.print(f"\nrun {record['run']}: {record['status']}, last heard of {record['updated']}")
+    if record["error"]:
+        console.print(f"error: {record['error']}")

@@ -1,0 +1,1 @@
+"""Sentence embeddings: made in batches of equal cost, kept by the content of the text."""

@@ -1,0 +1,1 @@
+"""Models: where they lie, what identifies them, engines in this process, clients of endpoints."""

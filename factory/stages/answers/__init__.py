@@ -1,0 +1,1 @@
+"""Stages that measure, filter and choose completions."""

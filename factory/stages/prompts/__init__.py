@@ -1,0 +1,1 @@
+"""Stages that judge or choose prompts one by one."""

@@ -1,0 +1,1 @@
+"""Stages that judge completions and references."""

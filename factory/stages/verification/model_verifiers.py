@@ -1,0 +1,242 @@
+"""Verifiers that ask a model: a reward model's heads, and a language model as judge.
+
+Both keep what the model said by the content of the question, so that another threshold or combination, or a
+run after a crash, asks nothing twice and does not even load the model.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from factory.core import Site, digest
+from factory.core.paths import resolve_path
+from factory.models.batch_models import opened_scorer
+from factory.models.resolve import resolve
+from factory.stages.verification.verifier_config import Asked, Opened, Route
+from factory.teachers.answer_cache import Form, Remembering, remembering
+from factory.teachers.http import Http
+from factory.teachers.judge_model import opened_judge
+from factory.teachers.vllm import Vllm
+from verifiers import Case, LLMJudge, Reward, Verdict
+from verifiers.canaries import CANARIES, Canary
+from verifiers.judge.model import JudgeCompletion, Model, Sampling, TokenLogprobs, stated_value
+
+__all__ = ["JudgeRoute", "RewardRoute"]
+
+_BEFORE = 200
+"""Characters kept before a verdict, enough for the key that names it."""
+
+
+class RewardRoute(Reward, Route):
+    """The reward model: scores of the answer part, by heads.
+
+    Combination and threshold are applied to the scores that are kept, so changing them scores nothing again.
+    An answer that the model's context cannot hold is an error, since a cut one says little.
+    """
+
+    by_rules: ClassVar[bool] = False
+    canaries: ClassVar[Sequence[Canary]] = CANARIES
+    model: str
+    """Folder of a `...ForSequenceClassification` model in Hugging Face form, or its id on the hub."""
+    revision: str | None = None
+    """Commit on the hub; of no meaning for a folder."""
+    runner: Literal["auto", "vllm", "transformers"] = "auto"
+    """What runs the model; `auto` is vLLM where it knows the architecture, else transformers."""
+
+    @field_validator("model")
+    @classmethod
+    def _from_the_pipeline_file(cls, model: str, info: ValidationInfo) -> str:
+        if not model.startswith(("./", "../", "/", "~", "${")):
+            return model
+        return resolve_path(model, (info.context or {}).get("base", "."))
+
+    def identity(self) -> dict[str, Any]:
+        """Fields, with the digest of the model in place of where it lies."""
+        return super().identity() | {"model": self._digest()}
+
+    @contextmanager
+    def opened(self, site: Site) -> Iterator[Opened]:
+        """Holds the kept scores; the model is loaded when one is missing."""
+
+        def model() -> AbstractContextManager[Callable[[Sequence[Any]], Sequence[Any]]]:
+            return opened_scorer(
+                self.model, revision=self.revision, runner=self.runner, resources=site.resources
+            )
+
+        scored_by = digest([self._digest(), self.runner])
+        with remembering(f"{site.cache_url.rstrip('/')}/rewards/{scored_by}", _SCORES, model=model) as ask:
+
+            @contextmanager
+            def source(_: str) -> Iterator[Any]:
+                yield ask
+
+            with self.open(source) as judge:
+                yield _opened(judge, ask, name=self.type)
+
+    def _digest(self) -> str:
+        return resolve(self.model, revision=self.revision).digest
+
+
+class JudgeRoute(LLMJudge, Route):
+    """The language model as judge, behind any teacher that reports the probabilities of its tokens.
+
+    After a verifier named in `rescues` it is asked only about what that one failed or could not judge, and
+    only its pass counts; the verdict then begins with `rescued by the judge`. Elsewhere it is a verifier like
+    any other. The score is soft: the probability of the verdict's own token.
+    """
+
+    by_rules: ClassVar[bool] = False
+    canaries: ClassVar[Sequence[Canary]] = CANARIES
+    teacher: Annotated[Vllm | Http, Field(discriminator="type")]
+    """The model that judges."""
+    model: str = ""
+    """Not set: the teacher says which model it is."""
+    rescues: tuple[str, ...] = ("math",)
+    """Verifiers before this one whose fail, error or timeout a pass of the judge takes the place of."""
+
+    @field_validator("model")
+    @classmethod
+    def _is_the_teachers(cls, model: str) -> str:
+        if model:
+            raise ValueError("the model of a judge is its teacher's; set `teacher: {type: .., model: ..}`")
+        return model
+
+    @field_validator("teacher")
+    @classmethod
+    def _is_one_model(cls, teacher: Vllm | Http) -> Vllm | Http:
+        if getattr(teacher, "lora", None) is not None:
+            raise ValueError("a judge takes no `lora`; merge the adapter into the model's folder")
+        return teacher
+
+    def takes(self, case: Case) -> bool:
+        """Without a reference there is nothing to agree with; a grade needs none."""
+        if self.ask == "reference" and not (case.reference and case.reference.strip()):
+            return False
+        return super().takes(case)
+
+    def may_turn(self) -> frozenset[str]:
+        """Those that it may rescue."""
+        return frozenset(self.rescues)
+
+    def identity(self) -> dict[str, Any]:
+        """Fields, with the identity of the teacher in place of where it is found."""
+        return super().identity() | {"teacher": {**self.teacher.identity(), "name": self.teacher.name}}
+
+    @contextmanager
+    def opened(self, site: Site) -> Iterator[Opened]:
+        """Holds the kept answers; the model is loaded when one is missing.
+
+        A model in this process is known by its weights, so what it said of a canary stays true; who answers
+        behind an endpoint is known by word alone, so canaries are asked anew in every run.
+        """
+
+        def model() -> AbstractContextManager[Callable[[Sequence[Any]], Sequence[Any]]]:
+            return _answering(self.teacher, site)
+
+        form = _answers("correct" if self.ask == "reference" else "score")
+        url = f"{site.cache_url.rstrip('/')}/judgements/{digest(self.teacher.identity())}"
+        with (
+            remembering(url, form, model=model) as ask,
+            self.open(_source(ask, anew=False)) as judge,
+            self.open(_source(ask, anew=isinstance(self.teacher, Http))) as judge_canaries,
+        ):
+            yield _opened(judge, ask, name=self.type, judge_canaries=judge_canaries)
+
+
+def _opened(
+    judge: Asked, ask: Remembering[Any, Any], *, name: str, judge_canaries: Asked | None = None
+) -> Opened:
+    """The judge with its costs counted, and with a failed machine raised instead of believed."""
+    lock = threading.Lock()
+
+    def careful(inner: Asked) -> Asked:
+        def judged(cases: Sequence[Case]) -> Sequence[Verdict | None]:
+            with lock:
+                verdicts = inner(cases)
+                ask.raise_failure()
+                opened.spend(**{f"{name}_asked": ask.asked, f"{name}_remembered": ask.remembered})
+                ask.asked = ask.remembered = 0
+            return verdicts
+
+        return judged
+
+    opened = Opened(careful(judge), judge_canaries=careful(judge_canaries) if judge_canaries else None)
+    return opened
+
+
+def _source(ask: Remembering[Any, Any], *, anew: bool) -> Callable[[str], AbstractContextManager[Model]]:
+    @contextmanager
+    def source(_: str) -> Iterator[Model]:
+        def model(
+            conversations: Sequence[Sequence[Mapping[str, str]]], sampling: Sampling
+        ) -> list[JudgeCompletion]:
+            return ask([(conversation, sampling) for conversation in conversations], anew=anew)
+
+        yield model
+
+    return source
+
+
+@contextmanager
+def _answering(teacher: Vllm | Http, site: Site) -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
+    """The judge's model for a list of (conversation, sampling), all with one and the same sampling."""
+    with opened_judge(teacher, resources=site.resources) as model:
+        yield lambda asked: model([conversation for conversation, _ in asked], asked[0][1])
+
+
+def _score_key(pair: tuple[str, str]) -> str:
+    return json.dumps(pair, ensure_ascii=False)
+
+
+_SCORES: Form[tuple[str, str], Mapping[str, float]] = Form(
+    key=_score_key, dump=lambda heads: json.dumps(dict(heads)), load=json.loads
+)
+
+
+def _answers(form: str) -> Form[tuple[Sequence[Mapping[str, str]], Sampling], JudgeCompletion]:
+    """How judgements are kept: not the whole text, but the verdict with the likeliest tokens in its place."""
+
+    def key(asked: tuple[Sequence[Mapping[str, str]], Sampling]) -> str:
+        messages, how = asked
+        drawn = [how.temperature, how.top_p, how.max_tokens, how.seed, how.logprobs, *how.choices]
+        return json.dumps([form, [dict(m) for m in messages], drawn], ensure_ascii=False, sort_keys=True)
+
+    return Form(
+        key=key,
+        # No text at all is a conversation that was refused, which another time may not be.
+        dump=lambda answer: json.dumps(_kept(answer, form), ensure_ascii=False) if answer.text else None,
+        load=lambda text: _restored(json.loads(text)),
+    )
+
+
+def _kept(answer: JudgeCompletion, form: str) -> list[Any]:
+    """Text before the verdict, the verdict, the likeliest tokens in its place; empty where there is none."""
+    stated = stated_value(answer.text, form=form)
+    if stated is None:
+        return []
+    position = stated[1]
+    start = max(0, position - _BEFORE)
+    if not answer.tokens:
+        return [answer.text[start:], "", None]
+    begins = 0
+    for token in answer.tokens:
+        if begins + len(token.text) > position:
+            start = min(start, begins)
+            return [answer.text[start:begins], answer.text[begins:], dict(token.top)]
+        begins += len(token.text)
+    return []
+
+
+def _restored(kept: Sequence[Any]) -> JudgeCompletion:
+    if not kept:
+        return JudgeCompletion("")
+    before, rest, top = kept
+    if top is None:
+        return JudgeCompletion(before)
+    return JudgeCompletion(before + rest, (TokenLogprobs(before, {}), TokenLogprobs(rest, top)))

@@ -1,0 +1,1 @@
+"""Files on a local disk or any fsspec store, none of which a reader sees half of."""

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from factory.embeddings.encode import Embedded, Embedder, model_folder
+from factory.embeddings.vector_cache import EmbeddingCache, embed_cached
+from factory.embeddings.vectors import Vectors
+from factory.text.normalise import content_hash
+
+
+def random_embedded(n, *, seed=0):
+    rows = np.random.default_rng(seed).standard_normal((n, 24))
+    return Embedded(Vectors.quantised(rows), np.arange(n) - 1)
+
+
+def test_importing_the_library_loads_no_heavy_package():
+    code = (
+        "import sys, pkgutil, importlib, factory.curation as c\n"
+        "names = [m.name for m in pkgutil.iter_modules(c.__path__) if m.name != 'kernels']\n"
+        "[importlib.import_module('factory.curation.' + n) for n in names]\n"
+        "heavy = {'torch', 'faiss', 'numba', 'sentence_transformers', 'ray'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_unknown_model_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match=r"no folder here.*Give a folder"):
+        model_folder("no-such-model")
+
+
+def test_quantised_vectors_keep_their_cosines():
+    rows = np.random.default_rng(0).standard_normal((200, 384)).astype(np.float32)
+    exact, coded = Vectors.exact(rows), Vectors.quantised(rows)
+    one, other = exact.take(slice(None)), coded.take(slice(None))
+    assert np.abs((one * other).sum(1) - 1).max() < 2e-4
+    assert np.abs(one @ one.T - other @ other.T).max() < 5e-3
+    assert np.linalg.norm(other, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_cache_returns_what_was_stored(tmp_path):
+    texts = pa.array([f"text {i}" for i in range(40)])
+    hashes, embedded = content_hash(texts, form="nfc"), random_embedded(40)
+    cache = EmbeddingCache(str(tmp_path), "m")
+    assert cache.lookup(hashes)[1] is None
+    cache.store(
+        hashes.slice(0, 25), Embedded(embedded.vectors.select(slice(0, 25)), embedded.tail_start[:25])
+    )
+    order = pa.array(np.random.default_rng(1).permutation(40))
+    found, got = EmbeddingCache(str(tmp_path), "m").lookup(hashes.take(order))
+    assert got is not None
+    rows = order.to_numpy()[found]
+    assert sorted(rows.tolist()) == list(range(25))
+    assert (got.vectors.values == embedded.vectors.values[rows]).all()
+    assert (got.vectors.scales == embedded.vectors.scales[rows]).all()
+    assert (got.tail_start == embedded.tail_start[rows]).all()
+    assert EmbeddingCache(str(tmp_path), "other").lookup(hashes)[1] is None, "models do not share vectors"
+
+
+def test_writers_side_by_side_lose_nothing(tmp_path):
+    texts = pa.array([f"text {i}" for i in range(64)])
+    hashes, embedded = content_hash(texts), random_embedded(64)
+
+    def write(part):
+        EmbeddingCache(str(tmp_path), "m").store(
+            hashes.take(pa.array(part)), Embedded(embedded.vectors.select(part), embedded.tail_start[part])
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, np.array_split(np.arange(64), 16)))
+    found, got = EmbeddingCache(str(tmp_path), "m").lookup(hashes)
+    assert found.all()
+    assert got is not None
+    assert (got.vectors.values == embedded.vectors.values).all()
+
+
+@pytest.mark.embedder
+def test_embeds_as_sentence_transformers_does_and_only_once(tmp_path):
+    embedder = Embedder()
+    texts = ["What is 2+2?", "", "word " * 400 + "end", "What is 2+2?", "A longer question about a train."]
+    rows, tail = embedder.encode_exact(pa.array(texts))
+    plain = embedder._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    assert (rows * plain).sum(1).min() > 0.9999
+    assert (tail >= 0).tolist() == [False, False, True, False, False]
+    assert texts[2][tail[2] :].split()[-1] == "end", "the tail holds what the model did not read"
+    cache = EmbeddingCache(str(tmp_path), embedder.model_id)
+    first, read = embed_cached(pa.array([*texts, None]), embedder=embedder, cache=cache)
+    again, read_again = embed_cached(pa.array([*texts, None]), embedder=embedder, cache=cache)
+    assert (read, read_again) == (5, 0)
+    assert (first.vectors.values == again.vectors.values).all()
+    assert (first.vectors.values[0] == first.vectors.values[3]).all()
+
+
+@pytest.mark.embedder
+def test_no_bit_of_a_vector_depends_on_its_batch():
+    texts = [
+        "What is 2 + 2?",
+        "A train leaves at noon and " * 9,
+        "Find x.",
+        "How many legs have nine spiders? " * 3,
+    ]
+    embedder = Embedder()
+    together, _ = embedder.encode_exact(pa.array(texts))
+    for place, text in enumerate(texts):
+        alone, _ = embedder.encode_exact(pa.array([text]))
+        assert alone[0].tobytes() == together[place].tobytes(), f"row {place} differs in a batch"

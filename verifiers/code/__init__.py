@@ -1,0 +1,1 @@
+"""Verification of programs against tests, in the sandbox."""

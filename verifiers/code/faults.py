@@ -1,0 +1,87 @@
+"""Failures that say nothing of the completion: those of the tests, the machine or the harness."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+
+from sandbox.inside.test_report import FOREIGN
+from verifiers.code.blocks import Program
+from verifiers.code.runs import Ran
+from verifiers.testforms import AssertTests, CodeTests, PytestTests
+from verifiers.testforms.source import free_names, imported_packages, parsed
+
+__all__ = ["harness_fault"]
+
+_NO_MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
+_NO_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
+_CANNOT_CROSS = re.compile(r"\bCodecError\b|'Remote'|" + re.escape(FOREIGN))
+_NUMPY_VALUE = re.compile(r"\ba (?:ndarray|bool_?|u?int\d+|float\d+|complex\d+) may not cross")
+_WELL_KNOWN = frozenset({
+    "PIL", "attr", "bs4", "cv2", "django", "flask", "gmpy2", "lxml", "matplotlib", "networkx", "nltk",
+    "numba", "numpy", "pandas", "psutil", "pydantic", "pytz", "regex", "requests", "scipy", "seaborn",
+    "simplejson", "sklearn", "sortedcontainers", "statsmodels", "sympy", "tensorflow", "torch", "yaml",
+})  # fmt: skip
+"""Packages that a completion may rightly hope for; a module that nobody knows is its own mistake."""
+
+
+def harness_fault(program: Program, ran: Ran, tests: CodeTests) -> str | None:
+    """Why a run that did not pass says nothing of its program; null where it does say so."""
+    failed = [test.reason for test in ran.result.tests if test.verdict not in ("AC", "TLE", "MLE", "OLE")]
+    tree = parsed(ran.source) if isinstance(tests, (AssertTests, PytestTests)) else None
+    if program.language != "python":
+        return None
+    if not isinstance(tree, ast.Module):
+        if any(_NUMPY_VALUE.search(reason) for reason in failed):
+            return "the result is a value of numpy, which cannot leave the solution's process"
+        return _missing_package(failed, set())
+    return (
+        _missing_package(failed, imported_packages(tree))
+        or _unknown_name(failed, tree, tests)
+        or _other_process(failed, tree, program, ran)
+    )
+
+
+def _missing_package(failed: list[str], of_tests: set[str]) -> str | None:
+    for reason in failed:
+        found = _NO_MODULE.search(reason)
+        if found and found[1] not in sys.stdlib_module_names and found[1] in of_tests | _WELL_KNOWN:
+            return f"the package '{found[1]}' is not in the sandbox; add it to 'packages'"
+    return None
+
+
+def _unknown_name(failed: list[str], tree: ast.Module, tests: CodeTests) -> str | None:
+    """A name that the tests use beside their entry point, and that nobody was asked to define."""
+    entry = getattr(tests, "entry_point", None)
+    for reason in failed if entry else []:
+        found = _NO_NAME.search(reason)
+        if found and found[1] != entry and found[1] in free_names(tree):
+            return f"the tests use '{found[1]}', which nothing defines"
+    return None
+
+
+def _other_process(failed: list[str], tree: ast.Module, program: Program, ran: Ran) -> str | None:
+    """What tests do to their own process, which does not reach the solution's."""
+    if any(_CANNOT_CROSS.search(reason) for reason in failed):
+        return "the tests pass, or compare by operators, values that cannot leave their process"
+    if not failed:
+        return None
+    uses = {name for node in ast.walk(tree) if (name := _name_of(node)) is not None}
+    if uses & {"mock", "unittest.mock", "monkeypatch"}:
+        return "the tests replace parts of the solution's process, which they do not share"
+    code = parsed(program.code)
+    own = set() if isinstance(code, str) else imported_packages(code)
+    if uses & {"seed"} and own & {"random", "numpy"}:
+        return "the tests seed random numbers of the solution's process, which they do not share"
+    return None
+
+
+def _name_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.ImportFrom):
+        return node.module
+    if isinstance(node, (ast.arg, ast.alias)):
+        return node.arg if isinstance(node, ast.arg) else node.name
+    if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
+        return node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+    return None

@@ -1,0 +1,1 @@
+"""Verification of instructions that a program can check."""
