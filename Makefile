@@ -1,10 +1,11 @@
 # Every target works on a fresh machine with plain Python >= 3.11: `setup` comes first and does only what is missing.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
 # `make setup STACK=--gpu` installs the CUDA stack.
 STACK ?=
 
-.PHONY: setup quickstart test check bench docs
+.PHONY: setup quickstart check test test-quick test-long bench docs
 
 setup:
 	@$(PYTHON) factory/bootstrap.py $(STACK)
@@ -18,8 +19,18 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two phases: what pins no thread runs in two processes, then what holds an engine or a Ray cluster runs alone.
 test: check
-	$(BIN)/python -m pytest
+	$(PYTEST) -n 2 -m "not (teacher or ray or long)" --junitxml=build/tests/rules.xml
+	$(PYTEST) -m "(teacher or ray) and not long" --junitxml=build/tests/engines.xml
+
+# The inner loop: rules and errors, without models, programs and real data.
+test-quick: setup
+	$(PYTEST) -q -n 2 -m "not (teacher or ray or long or embedder or realdata)" --ignore=tests/sandbox
+
+# Every kill, user and tier.
+test-long: setup
+	$(PYTEST) -m long --junitxml=build/tests/long.xml
 
 bench: setup
 	$(BIN)/python -m pip install --quiet --no-deps datasketch==2.0.0 rensa==0.5.0

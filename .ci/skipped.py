@@ -1,6 +1,6 @@
 """Prints what a test run skipped and why; exits 1 when something was skipped that can run here.
 
-python .ci/skipped.py build/tests.xml
+python .ci/skipped.py build/tests/*.xml
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ ALLOWED = re.compile(
 )
 
 
-def main(results: Path) -> int:
-    """Reads JUnit results as pytest writes them."""
-    cases = list(ElementTree.parse(results).iter("testcase"))
+def main(results: list[Path]) -> int:
+    """Reads JUnit results as pytest writes them, one file for each phase."""
+    cases = [case for file in results for case in ElementTree.parse(file).iter("testcase")]
     skipped = [
         (f"{case.get('classname')}::{case.get('name')}", (node.get("message") or "").strip())
         for case in cases
@@ -39,4 +39,4 @@ def main(results: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main([Path(name) for name in sys.argv[1:]]))

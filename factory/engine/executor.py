@@ -1,4 +1,4 @@
-"""What runs units: the protocol, and the executor inside this process."""
+"""What runs units: the protocol, and the executor on this machine without Ray."""
 
 from __future__ import annotations
 
@@ -7,15 +7,26 @@ import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Protocol
 
 from factory.core import Apply, Survey
 from factory.engine.steps import Step
-from factory.engine.worker import Done, Failed, Phase, Unit, failed, holds, open_for, run_unit
+from factory.engine.worker import (
+    Done,
+    Failed,
+    Phase,
+    Unit,
+    failed,
+    holds,
+    needs_own_worker,
+    open_for,
+    run_unit,
+)
 
-__all__ = ["Executor", "Holder", "LocalExecutor", "Lost", "Outcome"]
+__all__ = ["Executor", "Holder", "LocalExecutor", "Lost", "Outcome", "run_in_worker"]
 
 
 class Lost:
@@ -74,16 +85,21 @@ class Holder:
 
 
 class LocalExecutor:
-    """Runs units in threads of this process; same worker code, no Ray."""
+    """Runs units on this machine; same worker code, no Ray.
 
-    def __init__(self) -> None:
+    What holds a model or a connection runs in threads of this process. All else is Python that one process
+    would run on one CPU: with `processes` it runs in as many worker processes.
+    """
+
+    def __init__(self, *, processes: int = 0) -> None:
+        self._processes = _worker_processes(processes) if processes > 1 else None
         self._outcomes: queue.Queue[tuple[Unit, Outcome]] = queue.Queue()
         self._pools: dict[int, ThreadPoolExecutor] = {}
         self._holders: dict[tuple[int, Phase], Holder] = {}
         self._flying: Counter[int] = Counter()
 
     def _capacity(self, step: Step, phase: Phase) -> int:
-        if holds(step, phase):
+        if needs_own_worker(step, phase):
             return step.stage.concurrency
         return step.site.resources.workers or os.cpu_count() or 1
 
@@ -98,16 +114,19 @@ class LocalExecutor:
             ThreadPoolExecutor(max_workers=max(self._capacity(step, p) for p in ("apply", "survey"))),
         )
         self._flying[step.index] += 1
-        run: Callable[[Unit], Outcome]
-        if holds(step, unit.phase):
-            run = self._holders.setdefault((step.index, unit.phase), Holder(step, unit.phase)).run
-        else:
-
-            def run(unit: Unit) -> Outcome:
-                return run_unit(step, unit, spread=_spread)
-
-        future: Future[Any] = pool.submit(run, unit)
+        future: Future[Any] = pool.submit(self._run, step, unit)
         future.add_done_callback(lambda f: self._outcomes.put((unit, f.result())))
+
+    def _run(self, step: Step, unit: Unit) -> Outcome:
+        if needs_own_worker(step, unit.phase) or (holds(step, unit.phase) and not self._processes):
+            return self._holders.setdefault((step.index, unit.phase), Holder(step, unit.phase)).run(unit)
+        if self._processes is None or unit.phase == "decide":
+            return run_unit(step, unit, spread=partial(_spread, pool=self._processes))
+        try:
+            outcome: Outcome = self._processes.submit(run_in_worker, step, unit).result()
+        except BrokenExecutor as error:
+            return Lost(f"a worker process died: {error}")
+        return outcome
 
     def wait(self, timeout_s: float) -> list[tuple[Unit, Outcome]]:
         """Blocks until one outcome is there, then takes all that are."""
@@ -134,18 +153,38 @@ class LocalExecutor:
         """Waits for units under way, then closes everything."""
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
+        if self._processes:
+            self._processes.shutdown(wait=True)
         for holder in self._holders.values():
             holder.close()
 
 
-def _spread(function: Callable[..., Any], arguments: Any) -> Iterator[Any]:
-    """Runs the calls in threads, a few per CPU pending so that arguments are made when they are wanted."""
+def _worker_processes(count: int) -> Any:
+    """Worker processes that import no main module, so that a caller's script needs no guard."""
+    from loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(max_workers=count)
+
+
+def _spread(function: Callable[..., Any], arguments: Any, *, pool: Any = None) -> Iterator[Any]:
+    """Runs the calls, a few per CPU pending so that arguments are made when they are wanted."""
     workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with ExitStack() as stack:
+        runs = pool or stack.enter_context(ThreadPoolExecutor(max_workers=workers))
         pending: deque[Future[Any]] = deque()
         for given in arguments:
-            pending.append(pool.submit(function, *given))
+            pending.append(runs.submit(function, *given))
             if len(pending) >= 2 * workers:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+_opened_here: dict[tuple[str, Phase], Holder] = {}
+
+
+def run_in_worker(step: Step, unit: Unit) -> Done | Failed:
+    """Runs a unit in a process that takes units of any step; what a light stage opens stays open in it."""
+    if not holds(step, unit.phase):
+        return run_unit(step, unit)
+    return _opened_here.setdefault((step.fingerprint, unit.phase), Holder(step, unit.phase)).run(unit)

@@ -11,9 +11,9 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from factory.core import Resources, WorkspaceError
-from factory.engine.executor import Holder, Lost, Outcome
+from factory.engine.executor import Holder, Lost, Outcome, run_in_worker
 from factory.engine.steps import Step
-from factory.engine.worker import Done, Failed, Phase, Unit, holds, run_unit
+from factory.engine.worker import Done, Failed, Phase, Unit, needs_own_worker, run_unit
 
 __all__ = ["RayExecutor", "connect"]
 
@@ -58,20 +58,20 @@ class RayExecutor:
         self._cpus = float(ray.cluster_resources().get("CPU", 1.0))
 
     def _workers(self, step: Step, phase: Phase) -> int:
-        if holds(step, phase):
+        if needs_own_worker(step, phase):
             return step.site.resources.workers or 1
         return step.site.resources.workers or max(2, int(self._cpus)) * 2
 
     def room(self, step: Step, phase: Phase) -> int:
         """Free places of the step's pool, or of its share of tasks."""
         places = self._workers(step, phase)
-        if holds(step, phase):
+        if needs_own_worker(step, phase):
             places *= step.stage.concurrency
         return places - sum(1 for unit, _ in self._flying.values() if unit.step == step.index)
 
     def submit(self, step: Step, unit: Unit) -> None:
         """Starts a task, or calls the least busy actor of the step's pool."""
-        if not holds(step, unit.phase):
+        if not needs_own_worker(step, unit.phase):
             options = _task_options(step.site.resources)
             ref = ray.remote(_run_task).options(**options).remote(step, unit)
             self._flying[ref] = (unit, None)
@@ -174,7 +174,9 @@ def _task_options(resources: Resources) -> dict[str, Any]:
 
 
 def _run_task(step: Step, unit: Unit) -> Done | Failed:
-    return run_unit(step, unit, spread=_spread)
+    if unit.phase == "decide":
+        return run_unit(step, unit, spread=_spread)
+    return run_in_worker(step, unit)
 
 
 def _call(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:

@@ -22,6 +22,8 @@ from factory.storage.lease import lease
 __all__ = ["RunRecord", "run"]
 
 RECORD_EVERY_S = 5.0
+PROCESSES_FROM_SHARDS = 8
+"""With fewer, the seconds that worker processes need to start are not won back."""
 RETRIED = frozenset({"Busy", "SandboxError"})
 """Failures that are the machine's fault: the unit is tried again."""
 
@@ -83,7 +85,7 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
     for state in schedule.states[schedule.first :]:
         state.step.announce()
     record.write("running", schedule)
-    executor = _executor(local=local, address=address)
+    executor = _executor(local=local, address=address, shards=schedule.shards)
     try:
         with Board(record.steps[0].folder.rsplit("/", 3)[-3], quiet=quiet) as board:
             _loop(schedule, executor, board, record)
@@ -100,9 +102,9 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
         executor.close()
 
 
-def _executor(*, local: bool, address: str | None) -> Executor:
+def _executor(*, local: bool, address: str | None, shards: int) -> Executor:
     if local:
-        return LocalExecutor()
+        return LocalExecutor(processes=(os.cpu_count() or 1) if shards >= PROCESSES_FROM_SHARDS else 0)
     from factory.engine.ray_executor import RayExecutor
 
     return RayExecutor(address=address)

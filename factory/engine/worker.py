@@ -32,7 +32,7 @@ from factory.core import errors as error_classes
 from factory.engine.steps import Step, part_name
 from factory.storage.files import join, read_table, write_json, write_table
 
-__all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "open_for", "run_unit"]
+__all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "needs_own_worker", "open_for", "run_unit"]
 
 Phase = Literal["read", "apply", "survey", "decide", "settle"]
 
@@ -77,6 +77,11 @@ def holds(step: Step, phase: Phase) -> bool:
     if phase == "survey" and issubclass(cls, GlobalStage):
         return cls.open_survey is not GlobalStage.open_survey
     return False
+
+
+def needs_own_worker(step: Step, phase: Phase) -> bool:
+    """Whether what the stage holds is too costly to be held once per CPU."""
+    return holds(step, phase) and not step.stage.light
 
 
 def open_for(step: Step, phase: Phase) -> AbstractContextManager[Apply | Survey]:

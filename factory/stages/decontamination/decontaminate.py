@@ -46,6 +46,11 @@ class Decontaminate(Stage):
     review: bool = False
     """Whether kept rows get a column `review`: the strongest doubtful overlap, for a judge; null: none."""
 
+    @property
+    def light(self) -> bool:
+        """Without an embedder there are only indexes to hold."""
+        return self.embedding is None
+
     def needs(self) -> frozenset[str]:
         """`prompt`, and `reference` to find it in the prompt."""
         return frozenset({"prompt", "reference"} if self.answer_in_prompt else {"prompt"})
