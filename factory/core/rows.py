@@ -14,6 +14,7 @@ __all__ = [
     "MESSAGE",
     "PROBLEM_SCHEMA",
     "REJECTION_COLUMNS",
+    "STORED_SYSTEM",
     "VERDICT",
     "completion_id",
     "problem_id",
@@ -51,6 +52,10 @@ COMPLETION_COLUMNS = pa.schema(
     ]
 )
 """What `sample` adds. `finish_reason` is `stop`, `length` or `error`; token counts are the teacher's own."""
+
+STORED_SYSTEM = pa.field("stored_system", pa.string())
+"""What `sample` adds where students see another system turn than the teacher did: a release puts it into the
+prompt in place of the prompt's own. The row's prompt stays what the teacher answered, and so does its id."""
 
 VERDICT = pa.struct(
     [

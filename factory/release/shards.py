@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from factory.core import REJECTION_COLUMNS, DataError
+from factory.core import MESSAGE, REJECTION_COLUMNS, STORED_SYSTEM, DataError
 from factory.release.layouts import LAYOUTS, arrange
 from factory.release.release_gate import data_schema, hold_back
 from factory.release.release_stats import Tally
@@ -114,7 +114,7 @@ def write_rows(
     held = Series(folder, f"rejected/{RELEASE_STEP}", _rejected_schema(schema))
     cutter, reasons = _Cutter(spec), Counter[str]()
     for path, _ in last.parts("kept"):
-        for batch in read_batches(path):
+        for batch in map(_as_students_see_it, read_batches(path)):
             reason, evidence = hold_back(batch, spec)
             reasons.update(word for word in reason.to_pylist() if word is not None)
             out = pc.is_valid(reason)
@@ -129,6 +129,22 @@ def write_rows(
                     data.roll()
     files = [*data.finish(stem="train"), *rows.finish(stem="train"), *held.finish(stem="part")]
     return files, reasons
+
+
+def _as_students_see_it(rows: pa.Table) -> pa.Table:
+    """The rows with the system turn that is stored for training, where there is one, in their prompts."""
+    if STORED_SYSTEM.name not in rows.column_names:
+        return rows
+    place = rows.schema.get_field_index("prompt")
+    prompts = [
+        turns
+        if system is None
+        else [{"role": "system", "content": system}, *(t for t in turns or () if t["role"] != "system")]
+        for turns, system in zip(
+            rows["prompt"].to_pylist(), rows[STORED_SYSTEM.name].to_pylist(), strict=True
+        )
+    ]
+    return rows.set_column(place, rows.schema.field(place), pa.array(prompts, pa.list_(MESSAGE)))
 
 
 def copy_rejected(

@@ -59,14 +59,8 @@ class Sampling:
     """Likeliest tokens that it carries for each of its own; 0: none."""
 
     def identity(self) -> dict[str, Any]:
-        """The fields as JSON values; what is not asked for is left out."""
-        optional = {
-            "structure": self.structure,
-            "logprobs": self.logprobs,
-            "top_logprobs": self.top_logprobs,
-        }
-        plain = {name: value for name, value in asdict(self).items() if name not in optional}
-        return plain | {name: value for name, value in optional.items() if value}
+        """The fields as JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,6 @@ from factory.teachers.journal_files import (
     LocalSegment,
     ObjectSegment,
     Segment,
-    completion_tokens,
     decode_line,
     encode_line,
     line_facts,
@@ -188,9 +187,8 @@ class Journal:
             self.damaged.add(place[:2])
             return
         self.damaged.discard(place[:2])  # it was half written when it was seen first
-        made = completion_tokens(line)
-        self.prompt_tokens += facts[2] - made
-        self.completion_tokens += made
+        self.prompt_tokens += facts.tokens - facts.completion_tokens
+        self.completion_tokens += facts.completion_tokens
         self._enter(facts[:2], place)
 
     def _block(self, path: str, start: int) -> bytes:
@@ -242,6 +240,7 @@ class Notebook:
                 "problem": problem,
                 "index": sample_index,
                 "tokens": completion.all_prompt_tokens + (completion.completion_tokens or 0),
+                "completion_tokens": completion.completion_tokens,
                 "finished": round(time.time(), 3),
                 **{name: known[name] for name in _STORED},
                 **{name: known[name] for name in _OPTIONAL if known[name] is not None},

@@ -8,15 +8,15 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from factory.core import WorkspaceError
 
 __all__ = [
+    "LineFacts",
     "LocalSegment",
     "ObjectSegment",
     "Segment",
-    "completion_tokens",
     "decode_line",
     "encode_line",
     "line_facts",
@@ -24,9 +24,24 @@ __all__ = [
 ]
 
 _HEAD = re.compile(rb'\{"sum":"([0-9a-f]{16})",')
-_KEY = re.compile(rb'"problem":"([0-9A-Za-z_-]+)","index":([0-9]+),"tokens":([0-9]+),')
+_FACTS = re.compile(
+    rb'"problem":"([0-9A-Za-z_-]+)","index":([0-9]+),"tokens":([0-9]+),"completion_tokens":([0-9]+|null),'
+    rb'"finished":([0-9.]+),'
+)
 _HEAD_BYTES = 26
-_COMPLETION_TOKENS = re.compile(rb'"completion_tokens":([0-9]+)')
+
+
+class LineFacts(NamedTuple):
+    """What stands at the start of a line, so that nobody parses a text to count it."""
+
+    problem: str
+    sample_index: int
+    tokens: int = 0
+    """All tokens that the completion cost, prompt included."""
+    completion_tokens: int = 0
+    """Those that the teacher wrote; 0 where it counted none."""
+    finished: float = 0.0
+    """Time at which it was finished, in seconds since 1970."""
 
 
 def encode_line(record: dict[str, Any]) -> bytes:
@@ -37,23 +52,18 @@ def encode_line(record: dict[str, Any]) -> bytes:
     return b'{"sum":"' + _checksum(body).encode() + b'",' + body
 
 
-def line_facts(line: bytes) -> tuple[str, int, int] | None:
-    """Problem, sample index and cost in tokens of a line, or null when the line is torn or damaged."""
+def line_facts(line: bytes) -> LineFacts | None:
+    """What a line says of its completion, or null when the line is torn or damaged."""
     head = _HEAD.match(line)
     if head is None or not line.endswith(b"\n") or _checksum(line[_HEAD_BYTES:]).encode() != head[1]:
         return None
-    key = _KEY.match(line, _HEAD_BYTES)
-    if key is not None:
-        return key[1].decode(), int(key[2]), int(key[3])
-    record = json.loads(line)
-    return record["problem"], record["index"], record.get("tokens", 0)
-
-
-def completion_tokens(line: bytes) -> int:
-    """Completion tokens of a line, without parsing it; 0 where the teacher counted none."""
-    # Inside a text the quotes would have backslashes before them.
-    found = _COMPLETION_TOKENS.search(line)
-    return 0 if found is None else int(found[1])
+    found = _FACTS.match(line, _HEAD_BYTES)
+    if found is None:  # an id that JSON spells in another way
+        record = json.loads(line)
+        counts = (record.get(name) or 0 for name in ("tokens", "completion_tokens", "finished"))
+        return LineFacts(record["problem"], record["index"], *counts)
+    made = 0 if found[4] == b"null" else int(found[4])
+    return LineFacts(found[1].decode(), int(found[2]), int(found[3]), made, float(found[5]))
 
 
 def decode_line(line: bytes) -> dict[str, Any]:

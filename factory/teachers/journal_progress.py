@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 from factory.core.paths import is_url
+from factory.teachers.journal_files import line_facts, whole_lines
 
 __all__ = ["JournalMeans", "JournalWatch", "journal_means"]
 
-_TOKENS = re.compile(rb'"completion_tokens":(\d+)')
-_SUM = re.compile(rb'"tokens":(\d+),"finished":([0-9.]+)')
 _PAUSE_S = 60.0
 """Nothing finished for so long, in seconds: the teacher was not at work."""
 
@@ -38,13 +36,13 @@ def journal_means(url: str) -> JournalMeans | None:
     for path in _segments(url):
         with open(path, "rb") as segment:
             for line in segment:
-                cost, completion = _SUM.search(line), _TOKENS.search(line)
-                if cost is None or not line.endswith(b"\n"):
+                facts = line_facts(line)
+                if facts is None:
                     continue
                 count += 1
-                tokens += int(cost[1])
-                made += int(completion[1]) if completion else 0
-                finished.append(float(cost[2]))
+                tokens += facts.tokens
+                made += facts.completion_tokens
+                finished.append(facts.finished)
     if count == 0:
         return None
     finished.sort()
@@ -77,6 +75,7 @@ class JournalWatch:
                 block = segment.read()
             whole = block[: block.rfind(b"\n") + 1]
             self._read_up_to[path] = self._read_up_to.get(path, 0) + len(whole)
-            self._completions += whole.count(b"\n")
-            self._tokens += sum(int(found) for found in _TOKENS.findall(whole))
+            known = [facts for _, line in whole_lines(whole, start=0) if (facts := line_facts(line))]
+            self._completions += len(known)
+            self._tokens += sum(facts.completion_tokens for facts in known)
         return {"completions": self._completions, "completion_tokens": self._tokens}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import datasets
 import polars as pl
@@ -12,8 +13,9 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
-from factory.core import DataError, PipelineError
+from factory.core import STORED_SYSTEM, DataError, PipelineError
 from factory.release.build import build_release
+from factory.release.export import export
 from factory.release.layouts import AM_SCHEMA
 from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import Folder
@@ -188,6 +190,30 @@ def mixed(tmp_path: Path) -> list[FinishedStep]:
     work = Workspace(tmp_path / "steps")
     work.add("source", rows, [], schema=GRADED)
     return work.steps
+
+
+@pytest.mark.parametrize("own", [None, "Think long."])
+def test_students_see_the_stored_system_turn_in_every_form(tmp_path: Path, own: str | None) -> None:
+    rows = completions(problem(1, system=own), passes=2)
+    work = Workspace(tmp_path / "steps")
+    work.add(
+        "source", [{**r, "stored_system": "Be kind."} for r in rows], [], schema=GRADED.append(STORED_SYSTEM)
+    )
+    made = build(work.steps, tmp_path / "r", layout="trl-sft")
+    first = {"role": "system", "content": "Be kind.", "reasoning_content": None}
+    assert [m["messages"][:1] for m in read(made, "data/")] == [[first]] * 4
+    assert all([t["role"] for t in row["prompt"]] == ["system", "user"] for row in read(made, "rows/"))
+    for form in ("trl-sft-completion", "trl-dpo", "verl", "trl-grpo"):
+        export(made, form, str(tmp_path / form))
+        [shown] = {json.dumps(row["prompt"][0]) for row in parquet_rows(tmp_path / form)}
+        assert json.loads(shown) == {"role": "system", "content": "Be kind."}, form
+    export(made, "llamafactory", str(tmp_path / "lf"))
+    shown = json.loads((tmp_path / "lf" / "llamafactory-train.json").read_text())
+    assert {row["system"] for row in shown} == {"Be kind."}
+
+
+def parquet_rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for file in folder.rglob("*.parquet") for row in pq.read_table(file).to_pylist()]
 
 
 def test_a_release_of_no_rows_is_refused_with_the_main_reasons(tmp_path: Path) -> None:

@@ -201,6 +201,16 @@ def test_asks_for_the_form_of_the_answer_and_for_logprobs(tmp_path: Path) -> Non
     assert "logprobs" not in server.bodies[-1]
 
 
+def test_the_teacher_is_asked_with_its_own_system_turn_and_another_is_stored(tmp_path: Path) -> None:
+    with faulty() as server:
+        flow = _structured(tmp_path, server, system="Think long.", stored_system="Be kind.")
+        _structured(tmp_path, server, system="Think long.", stored_system="Be brief.")
+    first = {"role": "system", "content": "Think long."}
+    assert [body["messages"][0] for body in server.bodies] == [first] * 2, "asked otherwise, or once more"
+    assert flow.kept["stored_system"].to_pylist() == ["Be kind."] * 2
+    assert flow.kept["prompt"].to_pylist() == problems(2)["prompt"].to_pylist(), "the id is of another prompt"
+
+
 def test_logprobs_outlive_the_run(tmp_path: Path) -> None:
     with faulty() as server:
         first = _structured(tmp_path, server, logprobs=True)

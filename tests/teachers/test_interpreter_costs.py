@@ -180,9 +180,8 @@ def test_a_killed_worker_pays_for_no_finished_turn_again(tmp_path: Path) -> None
     assert flow.spent["completions_reused"] == 2
 
 
-def test_an_interpreter_is_part_of_what_decides_a_text_only_where_there_is_one(tmp_path: Path) -> None:
+def test_an_interpreter_is_part_of_what_decides_a_text(tmp_path: Path) -> None:
     plain = sample(tmp_path, "x").model_copy(update={"interpreter": None})
-    assert "interpreter" not in plain.draw_fields()
     assert "segments" not in plain.provides().names
     identities = {
         sample(tmp_path, "x", interpreter=how).draw_identity()

@@ -12,7 +12,16 @@ from typing import Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Apply, Flow, Site, completion_id, cut
+from factory.core import (
+    COMPLETION_COLUMNS,
+    REJECTION_COLUMNS,
+    STORED_SYSTEM,
+    Apply,
+    Flow,
+    Site,
+    completion_id,
+    cut,
+)
 from factory.stages.sampling.extra_teacher import asked_beside
 from factory.stages.sampling.sample_until import Asked, Rounds, Until
 from factory.stages.sampling.teacher_stage import Drawing
@@ -59,7 +68,8 @@ class Sample(Drawing):
     shots: tuple[Shot, ...] = ()
     """Worked examples that the teacher sees before the problem; not stored for training."""
     stored_system: str | None = None
-    """System turn that is stored for training with the completion; null: none."""
+    """System turn that students see: of the released rows, in place of the prompt's own, whatever the teacher
+    was asked with. Adds it as a column; changing it draws nothing again. Null: the prompt's own."""
     n: Annotated[int, Field(ge=1, le=4096)] = 1
     """Completions per problem; with `until`, completions between two looks at the verdicts."""
     until: Until | None = None
@@ -115,27 +125,22 @@ class Sample(Drawing):
 
     def _columns(self) -> pa.Schema:
         own = [_LOGPROBS] * self.logprobs + [_SEGMENTS] * (self.interpreter is not None)
+        own += [STORED_SYSTEM] * (self.stored_system is not None)
         more = [] if self.until is None else [*Verify.adds]
         return pa.schema([*self.adds, *own, *more])
 
     def identity(self) -> dict[str, Any]:
         """The fields, with the identities of teacher and verifiers."""
         until = None if self.until is None else self.until.identity()
-        fields = super().identity()
-        later = ("interpreter", "beside", "top_logprobs")
-        plain = {name: value for name, value in fields.items() if name not in later}
-        # Absent where they are not used, so that what was made before there were such fields is found.
-        used = {name: fields[name] for name in ("beside", "top_logprobs") if fields[name]}
-        return {**plain, "until": until, **self._code_run(), **used}
+        return {**super().identity(), "until": until, "interpreter": self._code_run()}
 
     def draw_fields(self) -> dict[str, Any]:
         """What decides a text: not n, nor when to stop."""
         shots = [shot.model_dump() for shot in self.shots]
-        return {**super().draw_fields(), "shots": shots, **self._code_run()}
+        return {**super().draw_fields(), "shots": shots, "interpreter": self._code_run()}
 
-    def _code_run(self) -> dict[str, Any]:
-        # Absent where code is text, so that what was drawn before there were interpreters is found.
-        return {} if self.interpreter is None else {"interpreter": self.interpreter.identity()}
+    def _code_run(self) -> dict[str, Any] | None:
+        return None if self.interpreter is None else self.interpreter.identity()
 
     def answering(self) -> Teacher:
         """The teacher, with the interpreter where there is one."""
@@ -223,7 +228,10 @@ class Sample(Drawing):
         rows = batch.take(pa.array([row for row, _ in wanted], pa.int64()))
         draw = self.draw_identity()
         values = [
-            _values(completion, problem, draw, index)
+            {
+                **_values(completion, problem, draw, index),
+                STORED_SYSTEM.name: self.stored_system,
+            }
             for problem, (_, index), completion in zip(
                 rows["id"].to_pylist(), wanted, completions, strict=True
             )
