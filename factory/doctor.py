@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from factory.models.digest import cache_home
 from factory.models.resolve import EMBEDDER, TEACHER, packaged_folder
+from factory.storage.content_cache import cache_home
 
 __all__ = ["Finding", "Status", "diagnose"]
 

@@ -18,7 +18,8 @@ from factory.engine.steps import Step
 from factory.release.versions import Release, open_release
 from factory.stages.verification.reference_check import Checked, check_references
 from factory.stages.verification.verify import Verify
-from factory.storage.files import join, read_json, read_table
+from factory.storage.files import join, read_json
+from factory.storage.tables import read_table
 
 __all__ = ["register"]
 

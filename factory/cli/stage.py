@@ -15,7 +15,7 @@ from factory.cli.show import console, print_json, table
 from factory.core import DataError, Flow, GlobalStage, PipelineError, Resources, Site, SourceStage, Stage
 from factory.engine.tables import read_rows
 from factory.pipeline import json_schema, load_stage
-from factory.storage.files import write_table
+from factory.storage.tables import write_table
 
 __all__ = ["register"]
 

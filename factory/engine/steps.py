@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, fingerprint
-from factory.storage.files import exists, join, list_names, read_json, read_table, write_json
+from factory.storage.files import exists, join, list_names, read_json, write_json
+from factory.storage.tables import read_table
 
 __all__ = ["Step", "make_steps", "part_name"]
 

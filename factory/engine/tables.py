@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from factory.core import COMPLETION_COLUMNS, PROBLEM_SCHEMA, DataError, problem_id
-from factory.storage.files import read_table
+from factory.storage.tables import read_table
 
 __all__ = ["read_rows"]
 

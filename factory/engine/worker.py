@@ -30,7 +30,8 @@ from factory.core import (
 )
 from factory.core import errors as error_classes
 from factory.engine.steps import Step, part_name
-from factory.storage.files import join, read_table, write_json, write_table
+from factory.storage.files import join, write_json
+from factory.storage.tables import read_table, write_table
 
 __all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "needs_own_worker", "open_for", "run_unit"]
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from factory.core.errors import PipelineError
+from factory.core import PipelineError, digest
+from factory.storage.content_cache import cache_home, cached
+from factory.storage.files import join
 
-__all__ = ["cache_home", "file_sha256", "folder_digest"]
+__all__ = ["file_sha256", "folder_digest"]
 
 _CONTENT = {".bin", ".jinja", ".json", ".model", ".py", ".safetensors", ".tiktoken", ".txt"}
 # Written by the library that saved a folder, without effect on what the model says.
 _VOLATILE_KEYS = {"_model_name_or_path", "_name_or_path", "name_or_path", "transformers_version"}
 _DIGEST_FORMAT = 1
-
-
-def cache_home() -> Path:
-    """Folder for what is derived once and kept between runs: $FACTORY_HOME, else ~/.cache/factory."""
-    return Path(os.environ.get("FACTORY_HOME") or Path.home() / ".cache" / "factory").expanduser().resolve()
 
 
 def folder_digest(folder: Path) -> str:
@@ -36,17 +32,20 @@ def folder_digest(folder: Path) -> str:
         )
     files = _content_files(folder)
     stamps = {str(f.relative_to(folder)): [f.stat().st_size, f.stat().st_mtime_ns] for f in files}
-    key = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]
-    note = cache_home() / "digests" / f"{key}.json"
-    wanted = {"format": _DIGEST_FORMAT, "files": stamps}
-    known = _read_note(note)
-    if known and {k: known.get(k) for k in wanted} == wanted:
-        return str(known["digest"])
+    key = digest([_DIGEST_FORMAT, str(folder.resolve()), stamps])
+    note = join(str(cache_home()), "digests", key)
+    return cached(note, lambda: _digest(folder, files), dump=str.encode, load=_read_digest)
+
+
+def _digest(folder: Path, files: Sequence[Path]) -> str:
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file.relative_to(folder).as_posix()}\0{_content_sha256(file)}\n".encode())
-    _write_note(note, {**wanted, "digest": total.hexdigest()})
     return total.hexdigest()
+
+
+def _read_digest(content: bytes) -> str:
+    return bytes.fromhex(content.decode()).hex()
 
 
 def _content_files(folder: Path) -> list[Path]:
@@ -76,22 +75,3 @@ def _content_sha256(file: Path) -> str:
             settings = {k: v for k, v in settings.items() if k not in _VOLATILE_KEYS}
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return file_sha256(file)
-
-
-def _read_note(note: Path) -> dict[str, object]:
-    try:
-        known = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write_note(note: Path, content: dict[str, object]) -> None:
-    # The note only saves time: a home that cannot be written must not stop a run.
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        aside = note.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(content), encoding="utf-8")
-        aside.replace(note)
-    except OSError:
-        return

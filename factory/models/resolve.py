@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from factory.core.errors import FactoryError, PipelineError
-from factory.models.digest import cache_home, file_sha256, folder_digest
+from factory.models.digest import file_sha256, folder_digest
+from factory.storage.content_cache import cache_home
 
 __all__ = [
     "EMBEDDER",
@@ -32,7 +33,6 @@ __all__ = [
     "ModelFolder",
     "build",
     "build_from_wheels",
-    "cache_home",
     "folder_digest",
     "packaged_folder",
     "resolve",

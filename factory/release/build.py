@@ -20,8 +20,10 @@ from factory.release.release_stats import Tally
 from factory.release.report import report
 from factory.release.shards import RELEASE_STEP, copy_rejected, copy_sisters, write_rows
 from factory.release.spec import FinishedStep, ReleaseSpec
-from factory.release.store import File, Folder, read_schema
+from factory.release.store import File, Folder
 from factory.release.versions import MANIFEST, Release, list_releases, version_number
+from factory.storage.folders import rename_folder
+from factory.storage.tables import read_schema
 
 __all__ = ["build_release"]
 
@@ -183,7 +185,7 @@ def _commit(root: str, folder: Folder, version: str, *, manifest: Mapping[str, A
         if parent.exists(version):
             folder.remove()
             raise WorkspaceError(f"{url}: was made meanwhile by another run; run again")
-        folder.rename_into(parent.path(version))
+        rename_folder(folder.path(), parent.path(version))
     return Release(url, version, manifest, created=True)
 
 

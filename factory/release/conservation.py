@@ -7,7 +7,7 @@ from typing import Any
 
 from factory.core import RowsLost
 from factory.release.spec import FinishedStep
-from factory.release.store import row_count
+from factory.storage.tables import row_count
 
 __all__ = ["check_files", "check_steps", "funnel", "totals"]
 

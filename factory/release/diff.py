@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from factory.release.store import read_batches, read_schema
 from factory.release.versions import Release
+from factory.storage.tables import read_batches, read_schema
 
 __all__ = ["ReleaseDiff", "diff_releases"]
 

@@ -25,8 +25,10 @@ from factory.release.pairs import (
 from factory.release.problems import GRPO_SCHEMA, VERL_SCHEMA, grpo_row, verl_row
 from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.shards import Series
-from factory.release.store import Folder, read_batches
+from factory.release.store import Folder
 from factory.release.versions import Release
+from factory.storage.folders import rename_folder
+from factory.storage.tables import read_batches
 
 __all__ = ["TARGETS", "Export", "export"]
 
@@ -107,7 +109,7 @@ def export(
         raise
     if place.is_local:
         place.remove()
-        aside.rename_into(place.path(""))
+        rename_folder(aside.path(), place.path())
     return Export(tuple(f"{place.url}/{name}" for name in names), written, dict(skipped))
 
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from factory.core import MESSAGE, DataError
 from factory.release.layouts import REASONED_MESSAGE, TURN, reasoned_text
 from factory.release.release_gate import is_truncated, is_unanswered
-from factory.release.store import read_batches, read_schema
 from factory.release.versions import Release
+from factory.storage.tables import read_batches, read_schema
 
 __all__ = ["LIGHT_R1_DPO_SCHEMA", "TRL_DPO_SCHEMA", "Pick", "light_r1_pair", "pairs", "trl_pair"]
 

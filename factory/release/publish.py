@@ -20,6 +20,9 @@ from factory.core import DataError, FactoryError
 from factory.release.front_matter import HUB_LICENSES
 from factory.release.store import Folder
 from factory.release.versions import MANIFEST, Release, verify_release
+from factory.storage.file_system import local_path
+from factory.storage.files import stat
+from factory.storage.folders import fetch
 
 __all__ = ["Publication", "check_card", "publish"]
 
@@ -91,7 +94,7 @@ def publish(
     check_card(folder.read_text("README.md"), release)
     name = tag or release.version
     sizes = {entry["path"]: int(entry["bytes"]) for entry in release.manifest["files"]}
-    sizes[MANIFEST] = int(folder.fs.size(folder.path(MANIFEST)))
+    sizes[MANIFEST] = stat(folder.path(MANIFEST)).size
     files = tuple(sorted(sizes.items()))
     if dry_run:
         return Publication(repo, name, files, (), None, was_there=False)
@@ -232,10 +235,10 @@ def _published_fingerprint(api: _PatientApi, tag: str) -> str | None:
 def _local_copy(release: Release) -> Iterator[str]:
     folder = Folder(release.url)
     if folder.is_local:
-        yield folder.path("")
+        yield str(local_path(folder.url))
         return
     with tempfile.TemporaryDirectory(prefix="release-") as aside:
-        folder.fetch(aside)
+        fetch(folder.url, aside)
         yield aside
 
 

@@ -16,7 +16,8 @@ from factory.release.layouts import LAYOUTS, arrange
 from factory.release.release_gate import data_schema, hold_back
 from factory.release.release_stats import Tally
 from factory.release.spec import FinishedStep, ReleaseSpec
-from factory.release.store import File, Folder, HashingSink, read_batches, read_schema
+from factory.release.store import File, Folder, HashingSink
+from factory.storage.tables import read_batches, read_schema
 
 __all__ = ["RELEASE_STEP", "Series", "copy_rejected", "copy_sisters", "write_rows"]
 

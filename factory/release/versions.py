@@ -9,6 +9,7 @@ from typing import Any
 
 from factory.core import DataError
 from factory.release.store import Folder
+from factory.storage.files import sha256
 
 __all__ = ["MANIFEST", "Release", "list_releases", "open_release", "verify_release", "version_number"]
 
@@ -94,7 +95,7 @@ def verify_release(release: Release) -> list[str]:
         path = entry["path"]
         if path not in there:
             faults.append(f"{path}: is missing")
-        elif folder.sha256(path) != entry["sha256"]:
+        elif sha256(folder.path(path)) != entry["sha256"]:
             faults.append(f"{path}: its bytes are not the ones that were released")
     faults.extend(f"{path}: is not part of the release" for path in sorted(there - set(release.paths)))
     return faults

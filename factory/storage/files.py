@@ -1,37 +1,56 @@
-"""Files that no reader ever sees half of: written aside, synced, renamed; the receipt comes last."""
+"""Files on a local disk or any fsspec store: written whole or not at all, read, listed, moved, removed.
+
+A local file is written aside, synced and renamed; an object store shows an object whole or not at all. Every
+function takes a local path or an fsspec URL. Reading raises OSError whatever the store's own library raises;
+writing raises WorkspaceError.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from factory.core import DataError, WorkspaceError
-from factory.core.paths import is_url
+from factory.core import DataError
+from factory.storage.file_system import file_system, local_path, reading, sync_folder, writing
 
-__all__ = ["Written", "exists", "join", "list_names", "read_json", "read_table", "write_json", "write_table"]
+__all__ = [
+    "Stat",
+    "create_bytes",
+    "exists",
+    "join",
+    "list_names",
+    "open_read",
+    "open_write",
+    "read_bytes",
+    "read_json",
+    "sha256",
+    "stat",
+    "write_bytes",
+    "write_json",
+]
 
-
-_ROW_GROUP = 64_000
-"""Rows; a reader that wants one shard's part of a decision skips the groups of the others."""
+_BLOCK_BYTES = 1 << 20
+_SETTLE_S = 1.0
+"""How long two that create the same object may overlap in a store without a conditional put."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file as it was written."""
+class Stat:
+    """A file as the store knows it."""
 
-    rows: int
-    bytes: int
-    sha256: str
+    size: int
+    """Bytes."""
+    stamp: str
+    """Time of change or the store's tag; empty when the store knows neither."""
 
 
 def join(url: str, *parts: str) -> str:
@@ -39,100 +58,156 @@ def join(url: str, *parts: str) -> str:
     return "/".join([url.rstrip("/"), *parts])
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
-    fs, path = fsspec.core.url_to_fs(url)
-    return fs, path
-
-
 def exists(url: str) -> bool:
-    """Whether the file or folder is there."""
-    if not is_url(url):
-        return os.path.exists(url)
-    fs, path = _filesystem(url)
-    return bool(fs.exists(path))
+    """Whether the file or folder is there now."""
+    path = local_path(url)
+    if path is not None:
+        return os.path.exists(path)
+    with reading(url):
+        fs, path = file_system(url)
+        return bool(fs.exists(path))
 
 
-def list_names(url: str) -> list[str]:
-    """Sorted names in a folder; empty when there is no such folder."""
-    if not is_url(url):
-        return sorted(n for n in os.listdir(url) if not n.startswith(".")) if os.path.isdir(url) else []
-    fs, path = _filesystem(url)
-    if not fs.exists(path):
-        return []
-    return sorted(str(p).rstrip("/").rsplit("/", 1)[-1] for p in fs.ls(path, detail=False, refresh=True))
+def stat(url: str) -> Stat:
+    """Size and stamp of a file; FileNotFoundError when it is not there."""
+    with reading(url):
+        fs, path = file_system(url)
+        info = fs.info(path)
+    stamps = (info.get(k) for k in ("mtime", "ETag", "etag", "LastModified", "created"))
+    return Stat(int(info["size"] or 0), next((str(s) for s in stamps if s), ""))
 
 
-def _commit_local(path: str, content: memoryview | bytes) -> None:
-    folder = os.path.dirname(path) or "."
-    aside = os.path.join(folder, f".{os.path.basename(path)}.{uuid.uuid4().hex}")
-    try:
-        os.makedirs(folder, exist_ok=True)
-        with open(aside, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(aside, path)
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        if os.path.exists(aside):
-            os.unlink(aside)
-        raise WorkspaceError(
-            f"{path}: cannot be written ({error.strerror}); choose a writable --workspace"
-        ) from error
+def list_names(url: str, *, hidden: bool = False) -> list[str]:
+    """Sorted names in a folder; empty when there is no such folder. Hidden ones begin with a dot."""
+    path = local_path(url)
+    if path is not None:
+        names = os.listdir(path) if os.path.isdir(path) else []
+    else:
+        with reading(url):
+            fs, path = file_system(url)
+            found = fs.ls(path, detail=False) if fs.exists(path) else []
+        names = [str(p).rstrip("/").rsplit("/", 1)[-1] for p in found]
+    return sorted(n for n in names if hidden or not n.startswith("."))
 
 
-def _commit(url: str, content: memoryview | bytes) -> None:
-    if not is_url(url):
-        _commit_local(url, content)
-        return
-    fs, path = _filesystem(url)
-    try:
-        fs.pipe_file(path, bytes(content))  # an object store shows an object whole or not at all
-    except OSError as error:
-        raise WorkspaceError(
-            f"{url}: cannot be written ({error}); check the bucket and its credentials"
-        ) from error
+@contextmanager
+def open_read(url: str, *, decompress: bool = False) -> Iterator[BinaryIO]:
+    """The bytes as a stream that can seek; `decompress` goes by the name's suffix (.gz, .zst, ...)."""
+    with reading(url):
+        fs, path = file_system(url)
+        opened = fs.open(path, "rb", compression="infer" if decompress else None)
+    with opened as stream:
+        yield cast(BinaryIO, stream)
 
 
-def write_json(url: str, value: Any) -> None:
-    """Commits a JSON document."""
-    _commit(url, json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8"))
+def read_bytes(url: str, *, start: int | None = None, end: int | None = None) -> bytes:
+    """The whole content, or the bytes from `start` up to `end`; FileNotFoundError when it is not there."""
+    with reading(url):
+        fs, path = file_system(url)
+        return bytes(fs.cat_file(path, start=start, end=end))
 
 
 def read_json(url: str) -> Any:
     """Reads a JSON document; a broken one is a DataError."""
     try:
-        with fsspec.open(url, "rb") as handle:
-            return json.loads(handle.read())
+        return json.loads(read_bytes(url))
     except (OSError, ValueError) as error:
         raise DataError(
             f"{url}: cannot be read as JSON ({error}); delete the step's folder to make it again"
         ) from error
 
 
-def write_table(url: str, table: pa.Table) -> Written:
-    """Commits a Parquet file (zstd) and gives its size and SHA-256."""
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=_ROW_GROUP)
-    content = sink.getbuffer()
-    _commit(url, content)
-    return Written(rows=table.num_rows, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+def sha256(url: str) -> str:
+    """Digest of a file's bytes, read in blocks, 64 hex digits."""
+    sums = hashlib.sha256()
+    with open_read(url) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            sums.update(block)
+    return sums.hexdigest()
 
 
-def read_table(
-    url: str, *, columns: Sequence[str] | None = None, where: tuple[str, int] | None = None
-) -> pa.Table:
-    """Reads a Parquet file, or its rows with one value in a column; a broken one is a DataError."""
-    try:
-        with fsspec.open(url, "rb") as handle:
-            names = list(columns) if columns is not None else None
-            filters = None if where is None else [(where[0], "==", where[1])]
-            return pq.read_table(handle, columns=names, filters=filters)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"{url}: cannot be read as Parquet ({error}); delete the step's folder to make it again"
-        ) from error
+@contextmanager
+def open_write(url: str) -> Iterator[BinaryIO]:
+    """A new file as a stream: there, synced, once the context is left, and not there after an error."""
+    path = local_path(url)
+    if path is None:
+        with writing(url):
+            fs, path = file_system(url)
+            fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            opened = fs.open(path, "wb")
+        try:
+            with opened as stream:
+                yield cast(BinaryIO, stream)
+        except BaseException:
+            if fs.exists(path):
+                fs.rm(path)
+            raise
+        return
+    with _aside(url, path) as (stream, aside):
+        yield stream
+        _sync(stream)
+        os.replace(aside, path)
+
+
+@contextmanager
+def _aside(url: str, path: str) -> Iterator[tuple[BinaryIO, str]]:
+    """A file beside a local path, gone afterwards; the folder is synced when the path has got its name."""
+    folder = os.path.dirname(path) or "."
+    aside = os.path.join(folder, f".{os.path.basename(path)}.{uuid.uuid4().hex}")
+    with writing(url):
+        os.makedirs(folder, exist_ok=True)
+        try:
+            with open(aside, "wb") as stream:
+                yield stream, aside
+            sync_folder(folder)
+        finally:
+            if os.path.exists(aside):
+                os.unlink(aside)
+
+
+def _sync(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def write_bytes(url: str, content: memoryview | bytes) -> None:
+    """Commits a file, in the place of one that is there."""
+    if local_path(url) is not None:
+        with open_write(url) as stream:
+            stream.write(content)
+        return
+    with writing(url):
+        fs, path = file_system(url)
+        fs.pipe_file(path, bytes(content))
+
+
+def write_json(url: str, value: Any) -> None:
+    """Commits a JSON document."""
+    write_bytes(url, json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def create_bytes(url: str, content: bytes) -> bool:
+    """Commits a file that must not be there yet; false when it is, so of two that create it one alone wins.
+
+    A link on a disk, a conditional put in a store. Where a store ignores the condition the last writer wins,
+    which both find by reading again a moment later.
+    """
+    path = local_path(url)
+    if path is not None:
+        with _aside(url, path) as (stream, aside):
+            stream.write(content)
+            _sync(stream)
+            try:
+                os.link(aside, path)
+            except FileExistsError:
+                return False
+            return True
+    with writing(url):
+        fs, path = file_system(url)
+        try:
+            fs.pipe_file(path, content, mode="create")
+        except FileExistsError:
+            return False
+    if type(fs).pipe_file is fsspec.AbstractFileSystem.pipe_file:  # it looks first, then writes
+        time.sleep(_SETTLE_S)
+    return read_bytes(url) == content

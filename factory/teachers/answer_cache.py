@@ -2,84 +2,49 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
-import fsspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from factory.core import FactoryError, TeacherError
+from factory.core import FactoryError, TeacherError, WorkspaceError
+from factory.storage.content_cache import KEY_BYTES, KeyedRows, key_array
 
 __all__ = ["Form", "Memory", "Remembering", "remembering"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
-_KEY_BYTES = 16
 
 
 class Memory:
-    """Answers as text under 16-byte keys, in Parquet files that are only ever added.
-
-    Each file is complete from its first moment under a name of its own, so any number of workers may share a
-    folder. In memory stay the keys alone.
-    """
+    """Answers as text under 16-byte keys: on the disk itself before anyone acts on them."""
 
     def __init__(self, url: str) -> None:
-        """`url` is a local folder or fsspec URL; what other workers add later is not seen."""
-        self._fs, self._root = fsspec.core.url_to_fs(url.rstrip("/"))
-        self._keys: dict[str, npt.NDArray[np.bytes_]] = {}
-        if self._fs.exists(self._root):
-            for path in sorted(self._fs.glob(f"{self._root}/*.parquet")):
-                with self._fs.open(path, "rb") as file:
-                    self._keys[path] = _array(pq.read_table(file, columns=["key"])["key"].to_pylist())
+        """`url` is a local folder or fsspec URL that any number of workers may share."""
+        self._url = url
+        self._rows = KeyedRows(url)
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The answers that are known, by key."""
-        found: dict[bytes, str] = {}
-        wanted = _array(list(dict.fromkeys(keys)))
-        for path, stored in self._keys.items():
-            if not wanted.size:
-                break
-            hit = np.isin(wanted, stored)
-            if hit.any():
-                asked = {key.ljust(_KEY_BYTES, b"\0") for key in wanted[hit].tolist()}
-                with self._fs.open(path, "rb") as file:
-                    rows = pq.read_table(file).to_pylist()
-                found |= {row["key"]: row["answer"] for row in rows if row["key"] in asked}
-                wanted = wanted[~hit]
-        return found
+        wanted = list(dict.fromkeys(keys))
+        found, rows = self._rows.find(key_array(wanted))
+        if rows is None:
+            return {}
+        return dict(zip(np.array(wanted, object)[found], rows["answer"].to_pylist(), strict=True))
 
     def add(self, answers: Mapping[bytes, str]) -> None:
-        """Keeps answers: written aside, then renamed. A folder that cannot be written is no error."""
-        if not answers:
-            return
-        table = pa.table(
-            {
-                "key": pa.array(list(answers), pa.binary(_KEY_BYTES)),
-                "answer": pa.array(list(answers.values()), pa.string()),
-            }
-        )
-        name = uuid.uuid4().hex
-        aside, path = f"{self._root}/.{name}.part", f"{self._root}/{name}.parquet"
+        """Keeps answers. Raises WorkspaceError when they cannot be written: they were paid for."""
         try:
-            self._fs.makedirs(self._root, exist_ok=True)
-            with self._fs.open(aside, "wb") as file:
-                pq.write_table(table, file, compression="zstd")
-            self._fs.mv(aside, path)
-        except OSError:
-            return
-        self._keys[path] = _array(list(answers))
-
-
-def _array(keys: Sequence[bytes]) -> npt.NDArray[np.bytes_]:
-    return np.array(keys, dtype=f"S{_KEY_BYTES}")
+            self._rows.add(key_array(list(answers)), pa.table({"answer": list(answers.values())}))
+        except WorkspaceError as error:
+            raise WorkspaceError(
+                f"{len(answers)} answers of a model were paid for and cannot be kept; the run stops before "
+                f"it pays for more: {error}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +96,7 @@ class Remembering(Generic[Q, A]):
 
     def _answers(self, questions: Sequence[Q], *, anew: bool) -> list[A]:
         keys = [
-            blake2b(self._form.key(q).encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+            blake2b(self._form.key(q).encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
             for q in questions
         ]
         kept = {} if anew else self._memory.find(keys)

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import fsspec
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs
 
 from factory.core import DataError
+from factory.storage.files import exists, open_read, sha256, stat
+from factory.storage.folders import find_files
 
 __all__ = ["answers_of", "content_digest", "question_of", "stored_files", "stored_rows", "value_at"]
 
@@ -27,15 +27,14 @@ def stored_files(patterns: Sequence[str]) -> list[str]:
     """
     found: list[str] = []
     for pattern in patterns:
-        fs, path = url_to_fs(pattern)
-        names = fs.find(path) if fs.isdir(path) else fs.glob(path)
-        files = sorted(n for n in names if n.endswith(_SUFFIXES))
+        named = [url for url, _ in find_files(pattern)]
+        files = [url for url in named if url.endswith(_SUFFIXES) and (url != pattern or exists(url))]
         if not files:
             raise DataError(
                 f"no completions at {pattern}; wanted a file or folder of files that end in "
                 f"{', '.join(_SUFFIXES)}"
             )
-        found += [fs.unstrip_protocol(name) for name in files]
+        found += files
     return found
 
 
@@ -43,20 +42,14 @@ def content_digest(urls: Sequence[str]) -> str:
     """SHA-256 over the content of the files in order, 64 hex digits; their names and places do not count."""
     whole = hashlib.sha256()
     for url in urls:
-        fs, path = url_to_fs(url)
-        about = fs.info(path)
-        stamp = str(about.get("mtime") or about.get("ETag") or about.get("created") or "")
-        whole.update(_file_digest(url, about["size"], stamp).encode())
+        about = stat(url)
+        whole.update(_file_digest(url, about.size, about.stamp).encode())
     return whole.hexdigest()
 
 
 @lru_cache(maxsize=1024)
 def _file_digest(url: str, size: int, stamp: str) -> str:
-    with fsspec.open(url, "rb") as file:
-        total = hashlib.sha256()
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+    return sha256(url)
 
 
 def stored_rows(url: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -66,7 +59,7 @@ def stored_rows(url: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
     JSON object.
     """
     if url.endswith(".parquet"):
-        with fsspec.open(url, "rb") as file:
+        with open_read(url) as file:
             parquet = pq.ParquetFile(file)
             wanted = [c for c in columns if c in parquet.schema_arrow.names]
             number = 0
@@ -75,7 +68,7 @@ def stored_rows(url: str, columns: Sequence[str]) -> Iterator[tuple[str, dict[st
                     number += 1
                     yield f"{url}:{number}", row
         return
-    with fsspec.open(url, "rb", compression="infer") as lines:
+    with open_read(url, decompress=True) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 yield f"{url}:{number}", _json_object(line, f"{url}:{number}")

@@ -10,7 +10,6 @@ batch of problems: a batch that is tried again elsewhere finds the lines of its 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import socket
 import threading
@@ -20,10 +19,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
-
 from factory.core import WorkspaceError
+from factory.storage.file_system import local_path
+from factory.storage.files import exists, join, list_names, read_bytes, write_json
+from factory.storage.folders import make_folder
 from factory.teachers.alternatives import Alternatives
 from factory.teachers.base import Completion, TurnSegment
 from factory.teachers.journal_files import (
@@ -64,8 +63,9 @@ class Journal:
 
     def __init__(self, url: str, *, about: Mapping[str, Any] | None = None) -> None:
         """Read the whole folder at `url` once; `about` is what its `draw.json` tells a person."""
-        self._fs, self._root = url_to_fs(url)
-        self._local = isinstance(self._fs, LocalFileSystem)
+        path = local_path(url)
+        self._local = path is not None
+        self._root = (url if path is None else os.path.abspath(path)).rstrip("/")
         self._places: dict[Key, tuple[str, int, int]] = {}
         self._read_up_to: dict[str, int] = {}
         self._own: set[str] = set()
@@ -125,7 +125,7 @@ class Journal:
         """Where one batch writes its completions, a file of its own."""
         stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
         path = f"{self._root}/{group}-{stamp}-{self._writer}-{os.urandom(2).hex()}.jsonl"
-        segment: Segment = LocalSegment(path) if self._local else ObjectSegment(self._fs, path)
+        segment: Segment = LocalSegment(path) if self._local else ObjectSegment(path)
         with self._lock:
             self._open.add(segment)
         try:
@@ -136,14 +136,10 @@ class Journal:
             segment.close()
 
     def _prepare(self, about: Mapping[str, Any] | None) -> None:
-        try:
-            self._fs.makedirs(self._root, exist_ok=True)
-            card = f"{self._root}/draw.json"
-            if about is not None and not self._fs.exists(card):
-                text = json.dumps(about, ensure_ascii=False, indent=1)
-                self._fs.pipe_file(card, text.encode("utf-8", "replace"))
-        except OSError as error:
-            raise WorkspaceError(f"journal {self._root} cannot be written: {error}") from error
+        make_folder(self._root)
+        card = join(self._root, "draw.json")
+        if about is not None and not exists(card):
+            write_json(card, about)
 
     def _enter(self, key: Key, place: tuple[str, int, int], *, own: bool = False) -> None:
         with self._lock:
@@ -156,12 +152,8 @@ class Journal:
             self._places[key] = min(known, place)
 
     def _paths(self, group: str) -> list[str]:
-        if not self._local:
-            self._fs.invalidate_cache()
-            return sorted(self._fs.glob(f"{self._root}/{group}*.jsonl"))
-        with os.scandir(self._root) as entries:
-            names = [e.name for e in entries if e.name.startswith(group) and e.name.endswith(".jsonl")]
-        return [f"{self._root}/{name}" for name in sorted(names)]
+        names = [n for n in list_names(self._root) if n.startswith(group) and n.endswith(".jsonl")]
+        return [join(self._root, name) for name in names]
 
     def _scan(self, path: str) -> None:
         at = self._read_up_to.get(path, 0)
@@ -194,8 +186,7 @@ class Journal:
     def _block(self, path: str, start: int) -> bytes:
         """Bytes from `start` on: some whole lines where there are any; the whole of an object."""
         if not self._local:
-            whole: bytes = self._fs.cat_file(path)
-            return whole
+            return read_bytes(path)
         size = _BLOCK_BYTES
         block = self._read(path, start, start + size)
         while len(block) == size and b"\n" not in block:
@@ -207,8 +198,7 @@ class Journal:
         if not self._local:
             if path in self._own:
                 self._flush()
-            part: bytes = self._fs.cat_file(path, start=start, end=end)
-            return part
+            return read_bytes(path, start=start, end=end)
         with open(path, "rb") as file:
             file.seek(start)
             return file.read(end - start)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
 from factory.core import WorkspaceError
+from factory.storage.files import write_bytes
 
 __all__ = [
     "LineFacts",
@@ -153,9 +154,8 @@ class LocalSegment:
 class ObjectSegment:
     """Numbered objects in a store that cannot append: the lines since the last flush make the next object."""
 
-    def __init__(self, fs: Any, path: str) -> None:
-        self._fs = fs
-        self._stem = path.removesuffix(".jsonl")
+    def __init__(self, url: str) -> None:
+        self._stem = url.removesuffix(".jsonl")
         self._number = 0
         self._lines: list[bytes] = []
         self._size = 0
@@ -181,7 +181,7 @@ class ObjectSegment:
                     self._lines, self._size, self._number = [], 0, self._number + 1
             try:
                 while self._waiting:
-                    self._fs.pipe_file(*self._waiting[0])
+                    write_bytes(*self._waiting[0])
                     del self._waiting[0]
             except Exception as error:
                 self._failure = error

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import fsspec
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +24,7 @@ from factory.stages.source import (
     scan,
     value_at,
 )
+from factory.storage.files import read_bytes
 
 __all__ = ["Benchmark", "BenchmarkItem", "declared"]
 
@@ -124,8 +124,7 @@ def declared(benchmarks: str | Sequence[Benchmark]) -> list[Benchmark]:
     if not isinstance(benchmarks, str):
         return list(benchmarks)
     try:
-        with fsspec.open(benchmarks, "r", encoding="utf-8") as stream:
-            plain = yaml.safe_load(stream)
+        plain = yaml.safe_load(read_bytes(benchmarks).decode("utf-8"))
     except FileNotFoundError:
         raise PipelineError(f"benchmarks file '{benchmarks}' does not exist; check `benchmarks`") from None
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.core import DataError, PipelineError
+from factory.storage.files import open_read, read_bytes
 
 __all__ = ["EarlierRelease", "earlier_release"]
 
@@ -37,7 +37,7 @@ class EarlierRelease:
         """
         for url in self.files:
             try:
-                with fsspec.open(url, "rb") as raw:
+                with open_read(url) as raw:
                     yield from _problems(pq.ParquetFile(raw), columns)
             except (OSError, KeyError, pa.ArrowInvalid) as error:
                 raise DataError(
@@ -49,8 +49,7 @@ def earlier_release(url: str) -> EarlierRelease:
     """Reads the manifest of a release folder (local or any fsspec URL); PipelineError when it is none."""
     base = url.rstrip("/")
     try:
-        with fsspec.open(f"{base}/manifest.json", "rb") as raw:
-            manifest: dict[str, Any] = json.loads(raw.read())
+        manifest: dict[str, Any] = json.loads(read_bytes(f"{base}/manifest.json"))
         label = f"{manifest['name']}/{manifest['version']}"
         fingerprint, files = str(manifest["fingerprint"]), manifest["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 
 from factory.core import Site
+from factory.storage.files import exists, join, list_names, read_json, write_json
 
 __all__ = ["Target"]
 
@@ -30,8 +25,7 @@ class Target:
     def __init__(self, wanted: int, *, site: Site) -> None:
         """`wanted` completions in all."""
         self._wanted = wanted
-        self._fs, folder = url_to_fs(site.journal_url)
-        self._folder = f"{folder}/accepted/{site.step[:32] or 'alone'}"
+        self._folder = join(site.journal_url, "accepted", site.step[:32] or "alone")
         self._changed = threading.Condition()
         self._here: dict[str, int] = {}
         self._under_way = 0
@@ -39,8 +33,8 @@ class Target:
 
     def finished(self, group: str) -> list[int] | None:
         """Completions of each problem of a batch that was finished before; null: it was not."""
-        url = f"{self._folder}/{group}.json"
-        return list(json.loads(self._fs.cat_file(url))["drawn"]) if self._fs.exists(url) else None
+        url = self._record(group)
+        return list(read_json(url)["drawn"]) if exists(url) else None
 
     @contextmanager
     def batch(self, group: str) -> Iterator[None]:
@@ -57,9 +51,7 @@ class Target:
 
     def finish(self, group: str, drawn: Sequence[int]) -> None:
         """Leaves the batch's count, and how many completions each of its problems got, for later."""
-        self._fs.makedirs(self._folder, exist_ok=True)
-        record = {"passed": self._here[group], "drawn": list(drawn)}
-        _write_whole(self._fs, f"{self._folder}/{group}.json", json.dumps(record).encode())
+        write_json(self._record(group), {"passed": self._here[group], "drawn": list(drawn)})
 
     def take(self, most: int, *, each: int) -> int:
         """Problems, up to `most`, that may be asked `each` times; waits for draws under way; 0: enough."""
@@ -89,22 +81,9 @@ class Target:
             self._here[group] += passed
             self._changed.notify_all()
 
+    def _record(self, group: str) -> str:
+        return join(self._folder, f"{group}.json")
+
     def _elsewhere(self) -> int:
-        if not self._fs.exists(self._folder):
-            return 0
-        files = self._fs.glob(f"{self._folder}/*.json")
-        return sum(
-            int(json.loads(self._fs.cat_file(f))["passed"])
-            for f in files
-            if f.rsplit("/", 1)[-1].removesuffix(".json") not in self._here
-        )
-
-
-def _write_whole(fs: Any, url: str, content: bytes) -> None:
-    """Writes a file so that no reader ever sees half of it."""
-    if not isinstance(fs, LocalFileSystem):
-        fs.pipe_file(url, content)  # an object appears whole
-        return
-    aside = f"{url}.{os.getpid()}.part"
-    fs.pipe_file(aside, content)
-    os.replace(aside, url)
+        groups = {name.removesuffix(".json") for name in list_names(self._folder)} - self._here.keys()
+        return sum(int(read_json(self._record(group))["passed"]) for group in groups)

@@ -8,15 +8,16 @@ import io
 import lzma
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-import fsspec
 import pyarrow as pa
 
 from factory.core import DataError, PipelineError
+from factory.storage.files import open_read, stat
+from factory.storage.folders import find_files
 
 __all__ = ["COMPRESSIONS", "FORMS", "DataFile", "listed"]
 
@@ -54,16 +55,15 @@ class DataFile:
     def at(cls, url: str, *, name: str) -> DataFile:
         """The file at `url`; PipelineError for an unknown suffix or a file that is not there."""
         form, compression = _form(name)
-        fs, path = _file_system(url)
         try:
-            info = fs.info(path)
+            found = stat(url)
         except FileNotFoundError:
             raise PipelineError(f"input file '{url}' does not exist; check the path in `files`") from None
         except OSError as error:
             raise PipelineError(
                 f"input file '{url}' cannot be reached ({error}); check its rights"
             ) from error
-        return cls(url, name, form, compression, int(info["size"] or 0), _stamp(info))
+        return cls(url, name, form, compression, found.size, found.stamp)
 
     @property
     def stem(self) -> str:
@@ -86,14 +86,14 @@ class DataFile:
     @contextmanager
     def raw(self) -> Iterator[BinaryIO]:
         """The bytes as they are stored."""
-        try:
-            opened = fsspec.open(self.url, "rb").open()
-        except OSError as error:
-            raise DataError(
-                f"input file '{self.url}' cannot be opened ({error}); check its rights"
-            ) from error
-        with opened as stream:
-            yield cast(BinaryIO, stream)
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(open_read(self.url))
+            except OSError as error:
+                raise DataError(
+                    f"input file '{self.url}' cannot be opened ({error}); check its rights"
+                ) from error
+            yield stream
 
     @contextmanager
     def plain_bytes(self) -> Iterator[BinaryIO]:
@@ -117,30 +117,17 @@ def listed(paths: Sequence[str]) -> list[DataFile]:
     return [file for path in paths for file in _listed(path)]
 
 
-def _file_system(url: str) -> tuple[Any, str]:
-    try:
-        fs, path = fsspec.core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise PipelineError(
-            f"input '{url}' cannot be opened ({error}); correct it, or install what fsspec needs"
-        ) from error
-    return fs, path
-
-
 def _listed(url: str) -> list[DataFile]:
-    fs, path = _file_system(url)
-    if any(c in path for c in "*?["):
-        found = [p for p in fs.glob(path) if not fs.isdir(p)]
-        root = path[: min(path.index(c) for c in "*?[" if c in path)].rpartition("/")[0]
-    elif fs.isdir(path):
-        found, root = fs.find(path), path.rstrip("/")
-    else:
-        return [DataFile.at(url, name=PurePosixPath(path).name)]
-    names = {p: p.removeprefix(root).lstrip("/") for p in found}
-    chosen = [p for p in found if _is_data(names[p])]
+    try:
+        found = find_files(url)
+    except OSError as error:
+        raise PipelineError(f"input '{url}' cannot be listed ({error}); check its rights") from error
+    if [path for path, _ in found] == [url]:
+        return [DataFile.at(url, name=found[0][1])]
+    chosen = [(path, name) for path, name in found if _is_data(name)]
     if not chosen:
         raise PipelineError(f"no data file at '{url}'; wanted files named {_SUFFIXES}")
-    return [DataFile.at(fs.unstrip_protocol(p), name=names[p]) for p in sorted(chosen)]
+    return [DataFile.at(path, name=name) for path, name in chosen]
 
 
 def _is_data(name: str) -> bool:
@@ -159,12 +146,6 @@ def _form(name: str) -> tuple[str, str]:
     if form is None or (form == "parquet" and compression):
         raise PipelineError(f"input file '{name}' has an unknown form; wanted a file named {_SUFFIXES}")
     return form, compression
-
-
-def _stamp(info: dict[str, Any]) -> str:
-    return next(
-        (str(info[k]) for k in ("mtime", "ETag", "etag", "LastModified", "created") if info.get(k)), ""
-    )
 
 
 def _decompressed(stream: BinaryIO, compression: str) -> BinaryIO:

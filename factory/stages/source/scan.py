@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -16,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.core import DataError, digest
-from factory.models.resolve import cache_home
 from factory.stages.source.files import DataFile
 from factory.stages.source.records import Mark, records
+from factory.storage.content_cache import cache_home, cached
+from factory.storage.files import join
 
 __all__ = ["Scan", "scan"]
 
@@ -48,32 +48,21 @@ def scan(file: DataFile, *, shard_rows: int, max_bytes: int) -> Scan:
     An earlier scan counts while path, size and time of change are the same. Raises DataError for a file that
     cannot be read as a whole.
     """
+    if not file.stamp:
+        return _scan(file, shard_rows, max_bytes)
     key = digest([_FORMAT, file.plain(), shard_rows, max_bytes])
-    note = cache_home() / "inputs" / key[:2] / f"{key}.json"
-    if file.stamp:
-        try:
-            known = json.loads(note.read_text(encoding="utf-8"))
-            return Scan(
-                known["rows"], known["sha256"], tuple(Mark(*m) for m in known["marks"]), known["group_rows"]
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-    done = _scan(file, shard_rows, max_bytes)
-    if file.stamp:
-        _keep(note, done)
-    return done
+    note = join(str(cache_home()), "inputs", key[:2], f"{key}.json")
+    return cached(note, lambda: _scan(file, shard_rows, max_bytes), dump=_dump, load=_load)
 
 
-def _keep(note: Any, done: Scan) -> None:
-    # The note only saves time: a home that cannot be written must not stop a run.
-    plain = asdict(done) | {"marks": [[m.offset, m.line] for m in done.marks]}
-    aside = note.with_suffix(f".{os.getpid()}")
-    try:
-        note.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(plain), encoding="utf-8")
-        aside.replace(note)
-    except OSError:
-        return
+def _dump(done: Scan) -> bytes:
+    return json.dumps(asdict(done) | {"marks": [[m.offset, m.line] for m in done.marks]}).encode()
+
+
+def _load(content: bytes) -> Scan:
+    known = json.loads(content)
+    marks = tuple(Mark(*m) for m in known["marks"])
+    return Scan(known["rows"], known["sha256"], marks, known["group_rows"])
 
 
 def _scan(file: DataFile, shard_rows: int, max_bytes: int) -> Scan:

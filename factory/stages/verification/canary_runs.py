@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import fsspec
-
 from factory.core import Site, StageError, digest
 from factory.stages.verification.verifier_config import Opened, Route
-from factory.storage.content_cache import cached_bytes
+from factory.storage.files import join, list_names, read_json, write_json
 from verifiers import Verdict
 from verifiers.canaries import error_rates
 
@@ -38,8 +35,7 @@ def plant(
                 "mend the verifier and run again"
             )
     if findings:
-        record = json.dumps(findings, ensure_ascii=False).encode()
-        cached_bytes(f"{_folder(routes, identity, site)}/{site.run_id or _ALONE}.json", lambda: record)
+        write_json(join(_folder(routes, identity, site), f"{site.run_id or _ALONE}.json"), findings)
 
 
 def measured(routes: Sequence[Route], *, identity: Mapping[str, Any], site: Site) -> list[dict[str, Any]]:
@@ -49,8 +45,8 @@ def measured(routes: Sequence[Route], *, identity: Mapping[str, Any], site: Site
     both null where none was judged; `unknown` counts those that ended in `error` or `timeout`, and
     `passed_wrongly` and `failed_wrongly` name what was misjudged.
     """
-    fs, folder = fsspec.core.url_to_fs(_folder(routes, identity, site))
-    records = [json.loads(fs.cat_file(path)) for path in sorted(fs.glob(f"{folder}/*.json"))]
+    folder = _folder(routes, identity, site)
+    records = [read_json(join(folder, name)) for name in list_names(folder)]
     return [_summed(parts) for parts in zip(*records, strict=True)]
 
 
