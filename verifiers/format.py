@@ -6,17 +6,26 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from verifiers.base import Case, Judge, Verdict, Verifier
+from verifiers.words import words
 
-__all__ = ["Format"]
+__all__ = ["FormFault", "Format", "form_fault"]
 
 _TAG = re.compile(r"</?\s*(?:think|answer)\s*>", re.IGNORECASE)
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
-"""One Chinese or Japanese character counts as a word, since such text has no spaces."""
+Tags = Literal["required", "allowed", "forbidden"]
+
+
+@dataclass(frozen=True, slots=True)
+class FormFault:
+    """What is wrong with the form of a completion."""
+
+    kind: Literal["no_reasoning", "no_answer", "stray_tag"]
+    detail: str
 
 
 class Format(Verifier):
@@ -26,7 +35,7 @@ class Format(Verifier):
     """
 
     type: Literal["format"] = "format"
-    answer_tags: Literal["required", "allowed", "forbidden"] | None = None
+    answer_tags: Tags | None = None
     """Whether the answer stands in `<answer>` tags of its own.
 
     Null requires them of a raw completion and allows them in one whose thinking is cut off already.
@@ -61,30 +70,45 @@ class Format(Verifier):
                 return fault
         else:
             thinking, answer = case.reasoning_content, case.content
-        words = len(_WORD.findall(thinking))
-        if not words:
-            return "the thinking is empty"
-        if words < self.min_thinking_words:
-            return f"{words} words of thinking, fewer than {self.min_thinking_words}"
-        if _TAG.search(thinking):
-            return "a tag inside the thinking"
-        return self._answer_fault(
-            answer.strip(), tags_wanted=self.answer_tags or ("required" if raw else "allowed")
+        found = form_fault(
+            thinking,
+            answer,
+            min_thinking_words=self.min_thinking_words,
+            answer_tags=self.answer_tags or ("required" if raw else "allowed"),
         )
+        return found.detail if found else None
 
-    def _answer_fault(self, answer: str, *, tags_wanted: str) -> str | None:
-        if not answer:
-            return "the answer is empty"
-        if not _TAG.search(answer):
-            return "the answer has no <answer> tags" if tags_wanted == "required" else None
-        if tags_wanted == "forbidden":
-            return "a tag inside the answer"
-        tags = [tag.lower().replace(" ", "") for tag in _TAG.findall(answer)]
-        if tags != ["<answer>", "</answer>"]:
-            return f"the answer's tags are {' '.join(tags)}"
-        if not (answer.lower().startswith("<answer>") and answer.lower().endswith("</answer>")):
-            return "text outside the <answer> tags"
-        return None if answer[len("<answer>") : -len("</answer>")].strip() else "the answer is empty"
+
+def form_fault(
+    thinking: str, answer: str, *, min_thinking_words: int, answer_tags: Tags, thinking_wanted: bool = True
+) -> FormFault | None:
+    """What is wrong with a completion of two parts: thinking, then one answer, with no tag inside either."""
+    count = len(words(thinking))
+    if not count and thinking_wanted:
+        return FormFault("no_reasoning", "the thinking is empty")
+    if count < min_thinking_words and thinking_wanted:
+        return FormFault("no_reasoning", f"{count} words of thinking, fewer than {min_thinking_words}")
+    if _TAG.search(thinking):
+        return FormFault("stray_tag", "a tag inside the thinking")
+    return _answer_fault(answer.strip(), tags_wanted=answer_tags)
+
+
+def _answer_fault(answer: str, *, tags_wanted: Tags) -> FormFault | None:
+    if not answer:
+        return FormFault("no_answer", "the answer is empty")
+    if not _TAG.search(answer):
+        return (
+            FormFault("stray_tag", "the answer has no <answer> tags") if tags_wanted == "required" else None
+        )
+    if tags_wanted == "forbidden":
+        return FormFault("stray_tag", "a tag inside the answer")
+    tags = [tag.lower().replace(" ", "") for tag in _TAG.findall(answer)]
+    if tags != ["<answer>", "</answer>"]:
+        return FormFault("stray_tag", f"the answer's tags are {' '.join(tags)}")
+    if not (answer.lower().startswith("<answer>") and answer.lower().endswith("</answer>")):
+        return FormFault("stray_tag", "text outside the <answer> tags")
+    inside = answer[len("<answer>") : -len("</answer>")].strip()
+    return None if inside else FormFault("no_answer", "the answer is empty")
 
 
 def _parts(content: str) -> tuple[str, str, str | None]:

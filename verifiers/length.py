@@ -10,8 +10,11 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from verifiers.base import Case, Judge, Verdict, Verifier
+from verifiers.words import words
 
-__all__ = ["Length"]
+__all__ = ["Length", "length_fault", "size_of"]
+
+Unit = Literal["words", "characters"]
 
 
 class Length(Verifier):
@@ -50,10 +53,25 @@ class Length(Verifier):
         return Verdict("length", self.version, outcome, 0.0 if fault else 1.0, fault or "", seconds)
 
 
+def size_of(text: str, *, unit: Unit) -> int:
+    """Length of a text: characters without blanks at its ends, or words in any script."""
+    return len(words(text)) if unit == "words" else len(text.strip())
+
+
+def length_fault(
+    size: int, *, least: int | None = None, most: int | None = None
+) -> Literal["too_short", "too_long"] | None:
+    """Which limit a length breaks, ends included; a limit that is null does not apply."""
+    if least is not None and size < least:
+        return "too_short"
+    return "too_long" if most is not None and size > most else None
+
+
 def _fault(part: str, text: str, low: int, high: int | None) -> str | None:
-    length = len(text.strip())
-    if length < low:
-        return f"{length} characters of {part}, fewer than {low}"
-    if high is not None and length > high:
-        return f"{length} characters of {part}, more than {high}"
+    size = size_of(text, unit="characters")
+    match length_fault(size, least=low, most=high):
+        case "too_short":
+            return f"{size} characters of {part}, fewer than {low}"
+        case "too_long":
+            return f"{size} characters of {part}, more than {high}"
     return None

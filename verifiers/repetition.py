@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -12,10 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from verifiers.base import Case, Judge, Verdict, Verifier
+from verifiers.words import words
 
-__all__ = ["Repetition", "longest_run", "repeated_share"]
+__all__ = ["Repetition", "longest_run", "repeated_share", "repetition_fault"]
 
-_TOKEN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+|[^\w\s]")
 ZLIB_MIN_CHARS = 2_000
 """Short texts compress badly whatever they say, so the ratio means nothing below this."""
 
@@ -46,37 +45,52 @@ class Repetition(Verifier):
         share = 0.0
         fault = None
         for part, text in texts.items():
-            words = _TOKEN.findall(text)
-            share = max(share, repeated_share(words, length=self.ngram))
-            fault = fault or self._fault(part, text, words)
+            found = words(text)
+            share = max(share, repeated_share(found, length=self.ngram))
+            if fault is None:
+                said = repetition_fault(
+                    text, ngram=self.ngram, max_share=self.max_share, run_ngram=self.run_ngram,
+                    max_run=self.max_run, min_zlib_ratio=self.min_zlib_ratio, found=found,
+                )  # fmt: skip
+                fault = said and f"the {part} {said}"
         outcome: Literal["pass", "fail"] = "fail" if fault else "pass"
         seconds = time.perf_counter() - start
         return Verdict("repetition", self.version, outcome, 1.0 - share, fault or "", seconds)
 
-    def _fault(self, part: str, text: str, words: Sequence[str]) -> str | None:
-        share = repeated_share(words, length=self.ngram)
-        if share > self.max_share:
-            return f"{share:.2f} of the {part}'s {self.ngram}-grams are repeats, more than {self.max_share}"
-        run = longest_run(words, length=self.run_ngram)
-        if run > self.max_run:
-            return f"the {part} says {self.run_ngram} words {run} times in a row, more than {self.max_run}"
-        if len(text) > ZLIB_MIN_CHARS:
-            plain = text.encode("utf-8", "replace")
-            ratio = len(zlib.compress(plain)) / len(plain)
-            if ratio < self.min_zlib_ratio:
-                return f"the {part} compresses to {ratio:.3f} of its size, below {self.min_zlib_ratio}"
-        return None
+
+def repetition_fault(
+    text: str, *, ngram: int, max_share: float, run_ngram: int, max_run: int, min_zlib_ratio: float,
+    found: Sequence[str] | None = None,
+) -> str | None:  # fmt: skip
+    """How a text repeats itself, as the end of a sentence; null when it does not. `found` are its words.
+
+    Words are those of `verifiers.words`, so that a text without blanks is judged like any other. Signs are no
+    words: a long sum or a table of numbers does not repeat itself by its operators.
+    """
+    found = words(text) if found is None else found
+    share = repeated_share(found, length=ngram)
+    if share > max_share:
+        return f"holds {share:.2f} of its {ngram}-grams more than once, above {max_share}"
+    run = longest_run(found, length=run_ngram)
+    if run > max_run:
+        return f"says {run_ngram} words {run} times in a row, more than {max_run}"
+    if len(text) > ZLIB_MIN_CHARS:
+        plain = text.encode("utf-8", "replace")
+        ratio = len(zlib.compress(plain)) / len(plain)
+        if ratio < min_zlib_ratio:
+            return f"compresses to {ratio:.3f} of its size, below {min_zlib_ratio}"
+    return None
 
 
-def repeated_share(words: Sequence[str], *, length: int) -> float:
+def repeated_share(found: Sequence[str], *, length: int) -> float:
     """1 - unique / total over all stretches of `length` words; 0 for a text without any."""
-    total = len(words) - length + 1
+    total = len(found) - length + 1
     if total <= 0:
         return 0.0
-    return 1.0 - len({tuple(words[i : i + length]) for i in range(total)}) / total
+    return 1.0 - len({tuple(found[i : i + length]) for i in range(total)}) / total
 
 
-def longest_run(words: Sequence[str], *, length: int) -> int:
+def longest_run(found: Sequence[str], *, length: int) -> int:
     """How many times in a row the text says some stretch of `length` words; 0 for a text without any.
 
     What stands between two times is part of the run when it is the same each time, so a sentence of any
@@ -84,8 +98,8 @@ def longest_run(words: Sequence[str], *, length: int) -> int:
     """
     seen: dict[tuple[str, ...], tuple[int, int, int]] = {}
     longest = 0
-    for i in range(len(words) - length + 1):
-        stretch = tuple(words[i : i + length])
+    for i in range(len(found) - length + 1):
+        stretch = tuple(found[i : i + length])
         last, gap, steps = seen.get(stretch, (i, 0, 0))
         steps = steps + 1 if gap and i - last == gap else int(i != last)
         gap = i - last

@@ -33,7 +33,7 @@ def corpus(holding: int, *, other: int = 5, problem: str | None = None) -> pa.Ta
     return completions(rows + [{"id": f"q{n}", "content": words(n + 5000)} for n in range(other)])
 
 
-def test_twenty_rows_may_share_a_stretch_and_twenty_one_may_not(tmp_path: Path) -> None:
+def test_twenty_problems_may_share_a_stretch_and_twenty_one_may_not(tmp_path: Path) -> None:
     stage = CorpusRepetition(ngram=19)
     assert run_global(stage, [corpus(20)], at=site(tmp_path))[1][0].num_rows == 0
     kept, rejected, decision = run_global(stage, [corpus(21)], at=site(tmp_path))
@@ -43,7 +43,7 @@ def test_twenty_rows_may_share_a_stretch_and_twenty_one_may_not(tmp_path: Path) 
         rejected[0]["evidence"].to_pylist(), rejected[0]["content"].to_pylist(), strict=True
     ):
         found = json.loads(proof)
-        assert (found["rows"], found["column"], found["text"].lower()) == (21, "content", SAID.lower())
+        assert (found["problems"], found["column"], found["text"].lower()) == (21, "content", SAID.lower())
         assert content[slice(*found["span"])] == found["text"]
     assert json.loads(decision.schema.metadata[b"report"]) == {"stretches": 1, "most": 21}
 
@@ -54,10 +54,11 @@ def test_a_stretch_repeated_inside_one_row_counts_once(tmp_path: Path) -> None:
     assert kept[0].num_rows == 2
 
 
-def test_completions_of_one_problem_count_once_where_problems_are_counted(tmp_path: Path) -> None:
+def test_completions_of_one_problem_count_once_unless_rows_are_counted(tmp_path: Path) -> None:
     many = corpus(30, problem="same")
-    assert run_global(CorpusRepetition(ngram=19), [many], at=site(tmp_path))[1][0].num_rows == 30
-    by_problem = CorpusRepetition(ngram=19, count="problems")
+    by_row = CorpusRepetition(ngram=19, count="rows")
+    assert run_global(by_row, [many], at=site(tmp_path))[1][0].num_rows == 30
+    by_problem = CorpusRepetition(ngram=19)
     assert run_global(by_problem, [many], at=site(tmp_path))[1][0].num_rows == 0
     _, rejected, _ = run_global(by_problem, [many, corpus(20)], at=site(tmp_path))
     assert [r.num_rows for r in rejected] == [30, 20], "20 problems and the one with 30 completions are 21"

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -11,11 +9,25 @@ from tests.stages.tables import problems
 
 CASES = {
     "unicode": ["★☆★☆ ۩۩۩ ♥♥♥ look", "�\U0001f600\U0001f600\U0001f600 ok"],
-    "incomplete": ["Compute the value of", "Given x = 3, y = 4,", "Solve f("],
-    "url": ["See https://a.org/b for the data.", "go to www.example.com and sum up"],
+    "incomplete": [
+        "Compute the value of",
+        "Given x = 3, y = 4,",
+        "Solve f(",
+        "Tom has 3 apples and",
+        "Ann drove 60 km. If",
+        "How many of the",
+        "已知 x = 3，",
+    ],
+    "url": [
+        "See https://a.org/b for the data.",
+        "go to www.example.com and sum up",
+        "Watch the video at https://v.org/x in which a ball is thrown from a roof of a house 12 m high, with "
+        "a speed of 3 m/s, and say how long it flies until it meets the ground.",
+        "![the triangle](https://img.org/t.png) Find the area of the triangle in the picture above.",
+    ],
     "table": [
+        "Name | Age\n--- | ---\nAnn | 3\nBob | 4\nWho is older?",
         "x | y | z\n1 | 2 | 3\n4 | 5 | 6\nWhat is the sum of y?",
-        "\\begin{tabular}{|c|c|} 1 & 2 \\end{tabular}",
         "<table><tr><td>1</td></tr></table>",
     ],
     "multiple_choice": [
@@ -33,6 +45,17 @@ CASES = {
     "proof": ["Prove that 2 is prime.", "Let x > 0. Show that x + 1/x >= 2.", "求证：AB = CD。"],
 }
 NONE = [
+    "public static int twice(int x) {",
+    "func isPrime(n int) bool {",
+    "fun largest(xs: List<Int>): Int {\n",
+    "sub largest {",
+    "The manager's argument is flawed because",
+    "Which is true?\n(A) X is east;\n(B) Y is west;",
+    "|cos 2x| + |sin 2x| = 1\n|x| < 3 and |y| < 2\n|x - y| = |x| + |y|\nFind x.",
+    "\\begin{tabular}{|c|c|} 1 & 2 \\end{tabular} What is their sum?",
+    'def fetch(url):\n    """Read the page.\n\n    >>> fetch("https://a.org/b")\n    """',
+    "Catherine has an array of integers and wants the bitwise xor of all of its elements, modulo 7, where "
+    "xor is as defined by Wikipedia (https://en.wikipedia.org/wiki/Exclusive_or). Print it for each test.",
     "What is 2 + 3?",
     "In how many ways can Alice (A) and Bob (B) sit?",
     "The function f(a) is 3. What is f(b) when b = 2a?",
@@ -63,13 +86,3 @@ def test_ordinary_prompts_are_of_no_kind(kind: Kind) -> None:
 def test_options_are_no_parts() -> None:
     found = PromptFilters(reject_kinds=("multi_part",)).reject(problems(CASES["multiple_choice"])).to_pylist()
     assert found == [None] * len(found)
-
-
-@pytest.mark.realdata
-def test_gsm8k_and_math_hold_few_of_each_kind(test_data: Path) -> None:
-    path = test_data / "data" / "gsm8k" / "train.jsonl"
-    table = problems([json.loads(line)["question"] for line in path.read_text().splitlines()[:2000]])
-    for kind in get_args(Kind):
-        cut = PromptFilters(reject_kinds=(kind,)).reject(table)
-        share = (len(cut) - cut.null_count) / len(cut)
-        assert share < 0.005, f"{share:.1%} of GSM8K would be rejected as {kind}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ U64 = npt.NDArray[np.uint64]
 
 
 class CorpusRepetition(GlobalStage):
-    """Rejects rows with a stretch of words that more than `max_rows` rows hold: a teacher's boilerplate.
+    """Rejects rows with a stretch of words that more than `max_rows` problems hold: a teacher's boilerplate.
 
     AM-DeepSeek-Distilled-40M (2504.17565) drops what holds 20 tokens seen more than 20 times in the set. The
     counting is exact, and its memory is bounded: a survey holds the hashed stretches of a shard, and the
@@ -29,6 +29,7 @@ class CorpusRepetition(GlobalStage):
     """
 
     type: Literal["corpus-repetition"] = "corpus-repetition"
+    version: ClassVar[int] = 2
     of: Annotated[
         tuple[Literal["prompt", "reasoning_content", "content"], ...], Field(min_length=1)
     ] = ("reasoning_content", "content")  # fmt: skip
@@ -36,9 +37,9 @@ class CorpusRepetition(GlobalStage):
     ngram: Annotated[int, Field(ge=1)] = 20
     """Words of a stretch: runs of letters and digits in any case, each CJK character a word."""
     max_rows: Annotated[int, Field(ge=1)] = 20
-    """Most rows that may hold the same stretch."""
-    count: Literal["rows", "problems"] = "rows"
-    """Whether the completions of one problem count each or once: many restate its prompt word by word."""
+    """Most problems, or rows by `count`, that may hold the same stretch."""
+    count: Literal["problems", "rows"] = "problems"
+    """Whether the completions of one problem count once or each: all of them may restate its prompt."""
 
     def needs(self) -> frozenset[str]:
         """The texts, and the problem of each where problems are counted."""

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from factory.core import Filter
+from verifiers.length import length_fault, size_of
 
 __all__ = ["Length"]
 
@@ -22,14 +23,16 @@ class Length(Filter):
     """Rejects completions outside a budget of words or tokens, and those cut off by the token limit."""
 
     type: Literal["length"] = "length"
+    version: ClassVar[int] = 2
     examples: ClassVar[Sequence[tuple[Any, str | None]]] = (
         (_row("The answer is 5."), None),
         (_row(""), "too_short"),
         (_row(None), "too_short"),
+        (_row("因此答案是五。"), None),
         (_row("and so", finish="length"), "truncated"),
     )
     min_words: Annotated[int, Field(ge=0)] = 1
-    """Fewest words of `content` kept; words are what blanks separate."""
+    """Fewest words of `content` kept; in a script without blanks each letter is a word."""
     max_words: Annotated[int, Field(ge=1)] | None = None
     """Most words of `content` kept; null: no limit."""
     min_tokens: Annotated[int, Field(ge=0)] | None = None
@@ -60,21 +63,24 @@ class Length(Filter):
 
     def reject(self, batch: pa.Table) -> pa.Array:
         """One of truncated, too_short, too_long, prompt_too_long; without a token count no limit applies."""
-        words = pa.array([len((c or "").split()) for c in batch["content"].to_pylist()], pa.int64())
         reasons = pa.nulls(batch.num_rows, pa.string())
         if self.max_tokens is not None:
             reasons = _mark(reasons, pc.greater(batch["completion_tokens"], self.max_tokens), "too_long")
         if self.min_tokens is not None:
             reasons = _mark(reasons, pc.less(batch["completion_tokens"], self.min_tokens), "too_short")
-        if self.max_words is not None:
-            reasons = _mark(reasons, pc.greater(words, self.max_words), "too_long")
-        reasons = _mark(reasons, pc.less(words, self.min_words), "too_short")
+        faults = [self._words_fault(content or "") for content in batch["content"].to_pylist()]
+        reasons = pc.coalesce(pa.array(faults, pa.string()), reasons)
         if self.max_prompt_tokens is not None:
             long = pc.greater(batch["prompt_tokens"], self.max_prompt_tokens)
             reasons = _mark(reasons, long, "prompt_too_long")
         if not self.keep_truncated:
             reasons = _mark(reasons, pc.equal(batch["finish_reason"], "length"), "truncated")
         return reasons
+
+    def _words_fault(self, content: str) -> str | None:
+        # An answer of signs alone ("≥", ":)") is short, but it is one.
+        size = size_of(content, unit="words") or int(bool(content.strip()))
+        return length_fault(size, least=self.min_words, most=self.max_words)
 
 
 def _mark(reasons: pa.Array, where: pa.Array, reason: str) -> pa.Array:

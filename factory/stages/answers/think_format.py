@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
 from factory.core import Filter
+from verifiers.format import form_fault
 
 __all__ = ["ThinkFormat"]
-
-_TAG = re.compile(r"</?(?:think|answer)>", re.IGNORECASE)
 
 
 def _row(thinking: str | None, answer: str | None) -> dict[str, Any]:
@@ -26,6 +24,7 @@ class ThinkFormat(Filter):
     """
 
     type: Literal["think-format"] = "think-format"
+    version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({"content", "reasoning_content"})
     examples: ClassVar[Sequence[tuple[Any, str | None]]] = (
         (_row("2 and 3 is 5.", "5"), None),
@@ -34,6 +33,7 @@ class ThinkFormat(Filter):
         (_row("2 and 3 is", ""), "no_answer"),
         (_row("2 and 3 is 5.</think>", "5"), "stray_tag"),
         (_row("2 and 3 is 5.", "<answer>5"), "stray_tag"),
+        (_row("二加三等于五。", "五"), None),
     )
     reasoning: Literal["wanted", "optional"] = "wanted"
     """Whether a completion without thinking is rejected."""
@@ -46,8 +46,11 @@ class ThinkFormat(Filter):
         )
 
     def _reason(self, thinking: str, answer: str) -> str | None:
-        if not answer.strip():
-            return "no_answer"
-        if self.reasoning == "wanted" and not thinking.strip():
-            return "no_reasoning"
-        return "stray_tag" if _TAG.search(thinking) or _TAG.search(answer) else None
+        fault = form_fault(
+            thinking,
+            answer,
+            min_thinking_words=1,
+            answer_tags="forbidden",
+            thinking_wanted=self.reasoning == "wanted",
+        )
+        return fault.kind if fault else None

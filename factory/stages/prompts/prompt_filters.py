@@ -11,18 +11,12 @@ import pyarrow as pa
 from pydantic import Field
 
 from factory.core import Filter, prompt_texts
+from factory.stages.prompts.prompt_kinds import is_incomplete, needs_page, needs_table
 
 __all__ = ["Kind", "PromptFilters"]
 
 Kind = Literal["unicode", "incomplete", "url", "table", "multiple_choice", "multi_part", "proof"]
 
-_URL = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
-_TABLE = re.compile(
-    r"^\s*\|?[ :]*-{3,}[ :]*\|[-| :]*$|\\begin\{(?:tabular|array)\}\s*\{[^}]*\|[^}]*\}|<table\b|"
-    r"(?:^[^\n|]*\|[^\n|]*\|[^\n]*\n){3}",
-    re.MULTILINE | re.IGNORECASE,
-)
-_INCOMPLETE = re.compile(r"(?:[,;(\[{]|\b(?:and|or|of|the|a|an|if|that|with|because))\s*$")
 _UPPER = re.compile(r"(?:^|[\s$])(?:\(([A-F])\)|([A-F])[).:])\s*\S|\\text(?:bf)?\{\s*\(([A-F])\)")
 _LOWER = re.compile(r"(?:^|\s)(?:\(([a-f]|i{1,3}|iv)\)|([a-f])[).])\s+\S", re.MULTILINE)
 _OF_THE_FOLLOWING = re.compile(
@@ -52,6 +46,7 @@ class PromptFilters(Filter):
     """
 
     type: Literal["prompt-filters"] = "prompt-filters"
+    version: ClassVar[int] = 2
     requires: ClassVar[frozenset[str]] = frozenset({"prompt"})
     examples: ClassVar[Sequence[tuple[Any, str | None]]] = (
         (_row("What is 2 + 3?"), None),
@@ -59,6 +54,7 @@ class PromptFilters(Filter):
         (_row("▓▒░ ☃☃☃ ꧁༺ ҉҉҉ 🎉🎉🎉"), "unicode"),
         (_row("Find the sum of the numbers 3, 4 and"), "incomplete"),
         (_row("Summarise https://example.org/page"), "url"),
+        (_row("int[] twice(int[] xs) {"), None),
         (_row("| a | b |\n|---|---|\n| 1 | 2 |\nWhat is a + b?"), "table"),
     )
     reject_kinds: tuple[Kind, ...] = ("unicode", "incomplete", "url", "table")
@@ -80,11 +76,11 @@ class PromptFilters(Filter):
             case "unicode":
                 return _odd_share(text) > self.max_unicode_share
             case "incomplete":
-                return _INCOMPLETE.search(text) is not None
+                return is_incomplete(text)
             case "url":
-                return _URL.search(text) is not None
+                return needs_page(text)
             case "table":
-                return _TABLE.search(text) is not None
+                return needs_table(text)
             case "multiple_choice":
                 return _is_choice(text)
             case "multi_part":
