@@ -1,31 +1,31 @@
 """`python -m sandbox.conformance DIR`: runs a folder of hostile programs and says which ones were not
 contained.
 
-The folder holds a `manifest.json` with a default problem and a list of programs, each with its mode (stdin,
-call, assert, pytest) and the verdicts allowed. A run also fails when a program reports success, leaves a
-marker, a process or a changed /tmp on the host, touches a canary, or when a correct program no longer passes
-after it.
+`sandbox.hostile` says how the folder is laid out. A program also fails when it reports success, leaves a
+marker, a process or a changed /tmp on the host, touches a canary, when a correct program no longer passes
+after it, or when it cannot be run; the run goes on behind it. A program in a language that the sandbox does
+not offer here is named and counted as not run. Exit status: 0 none failed, 1 some failed, 2 none was run.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sandbox.canaries import Canaries
 from sandbox.driver import Sandbox
-from sandbox.model import CallTest, Limits, Result, SandboxError, StdinTest, Tier
+from sandbox.hostile import Program, load, run
+from sandbox.languages import LANGUAGES
+from sandbox.model import Limits, Result, SandboxError, StdinTest, Tier
 from sandbox.slot_dir import base_interpreter
 
-__all__ = ["Program", "check", "load", "main"]
+__all__ = ["check", "main"]
 
 _LIMITS = Limits(cpu_s=1.0, memory_mb=256, output_mb=4.0, compile_cpu_s=6.0)
 _CONTROL = "print(int(input()) + 1)"
@@ -42,80 +42,12 @@ _MARKER_PLACES = (
     "/dev/shm",
     "/work",
 )
-_LANGUAGES = {".py": "python", ".cpp": "cpp", ".js": "javascript", ".java": "java", ".rs": "rust"}
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One hostile program and what may become of it."""
-
-    path: Path
-    mode: str
-    expect: frozenset[str]
-    tests: Any
-
-    @property
-    def language(self) -> str:
-        """By the ending of the file's name."""
-        return _LANGUAGES[self.path.suffix]
-
-
-def load(folder: Path) -> list[Program]:
-    """The programs of a folder; those of `cpp/` that the manifest leaves out are read from their first
-    comments."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    problem = manifest["problem"]
-    programs = []
-    for entry in manifest["programs"]:
-        tests = entry["tests"] or _tests_of(problem, entry["mode"])
-        programs.append(Program(folder / entry["file"], entry["mode"], frozenset(entry["expect"]), tests))
-    listed = {program.path for program in programs}
-    for path in sorted((folder / "cpp").glob("*.cpp")):
-        if path not in listed:
-            words = path.read_text(errors="replace").replace("\n", " ").split()
-            mode = words[words.index("mode:") + 1]
-            expect = frozenset(words[words.index("expect:") + 1].split("|"))
-            programs.append(Program(path, mode, expect, _tests_of(problem, mode)))
-    return programs
-
-
-def _tests_of(problem: dict[str, Any], mode: str) -> Any:
-    return {
-        "stdin": {"stdin": problem["stdin"]},
-        "call": problem["call"],
-        "assert": {"entry": problem["call"]["entry"], "code": problem["assert_"]},
-        "pytest": problem["call"],
-    }[mode]
-
-
-def _run(box: Sandbox, program: Program) -> Result:
-    code = program.path.read_text(errors="surrogateescape")
-    tests = program.tests
-    if program.mode == "stdin":
-        pairs = [StdinTest(stdin, expected) for stdin, expected in tests["stdin"]]
-        return box.run_stdin(code, pairs, language=program.language)
-    if program.mode == "assert":
-        # A C++ program of this mode holds its own tests in main.
-        test_code = (tests.get("code") or _asserts(tests)) if program.language == "python" else ""
-        return box.run_asserts(code, test_code, entry=tests["entry"], language=program.language)
-    entry, calls = tests["entry"], list(zip(tests["args"], tests["expected"], strict=True))
-    if program.mode == "call":
-        return box.run_calls(code, [CallTest(args, expected) for args, expected in calls], entry=entry)
-    lines = [f"from solution import {entry}"]
-    for place, (args, expected) in enumerate(calls):
-        lines += [f"def test_{place}():", f"    assert {entry}(*{args!r}) == {expected!r}"]
-    return box.run_pytest(code, "\n".join(lines))
-
-
-def _asserts(tests: dict[str, Any]) -> str:
-    calls = zip(tests["args"], tests["expected"], strict=True)
-    return "\n".join(f"assert {tests['entry']}(*{args!r}) == {expected!r}" for args, expected in calls)
 
 
 def check(box: Sandbox, program: Program, canaries: Canaries) -> list[str]:
     """Runs one program; returns what is wrong, nothing when it was contained."""
     before = _tmp_state(box.uid)
-    result = _run(box, program)
+    result = run(box, program)
     wrong = []
     if result.verdict not in program.expect:
         wrong.append(f"expected {'|'.join(sorted(program.expect))}, got {result.verdict} ({_why(result)})")
@@ -191,36 +123,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--user", action="store_true", help="run as an ordinary user (uid 65534) when started as root"
     )
     parser.add_argument("--only", help="run only the programs whose name contains this text")
+    parser.add_argument("--verbose", action="store_true", help="name each program before it is run")
     options = parser.parse_args(arguments)
-    programs = [
-        program for program in load(options.folder) if not options.only or options.only in program.path.name
-    ]
+    try:
+        programs = load(options.folder)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        print(f"{options.folder}/manifest.json cannot be read: {error!r}", file=sys.stderr)
+        return 2
+    programs = [program for program in programs if not options.only or options.only in program.path.name]
+    if not programs:
+        print(f"no program of {options.folder} has {options.only!r} in its name", file=sys.stderr)
+        return 2
     if options.user and os.geteuid() == 0:
         _restart_as_user(65534, sys.argv[1:] if arguments is None else list(arguments))
     tier: Tier | None = options.tier
     try:
         with Sandbox(slots=1, tier=tier, limits=_LIMITS) as box, Canaries() as canaries:
-            failed = _run_all(box, programs, canaries)
-    except SandboxError as error:
+            failed, not_run = _run_all(box, programs, canaries, verbose=options.verbose)
+    except (SandboxError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{len(programs) - failed} passed, {failed} failed  (tier {box.tier}, uid {os.geteuid()})")
-    return 1 if failed else 0
+    ran = len(programs) - not_run
+    left = f", {not_run} not run" if not_run else ""
+    print(f"{ran - failed} passed, {failed} failed{left}  (tier {box.tier}, uid {os.geteuid()})")
+    return 2 if not ran else int(failed > 0)
 
 
-def _run_all(box: Sandbox, programs: Sequence[Program], canaries: Canaries) -> int:
-    known = box.languages()
-    failed = 0
+def _run_all(
+    box: Sandbox, programs: Sequence[Program], canaries: Canaries, *, verbose: bool
+) -> tuple[int, int]:
+    """How many programs failed, and how many are in a language that is not offered here."""
+    absent = set(LANGUAGES) - set(box.languages())
+    failed = not_run = 0
     for program in programs:
-        wrong = (
-            [f"no tool for {program.language}"]
-            if program.language not in known
-            else check(box, program, canaries)
-        )
+        if program.language in absent:
+            not_run += 1
+            print(f"NOT RUN {program.path.name}: no tool for {program.language} in this tier", flush=True)
+            continue
+        if verbose:
+            print(program.path.name, flush=True)
+        try:
+            wrong = check(box, program, canaries)
+        except Exception as error:  # whatever one program does to its runner, the others are run
+            wrong = [f"cannot be run: {type(error).__name__}: {error}"[:1000]]
         if wrong:
             failed += 1
             print(f"FAILED {program.path.name}: {'; '.join(wrong)}", flush=True)
-    return failed
+    return failed, not_run
 
 
 if __name__ == "__main__":
