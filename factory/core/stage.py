@@ -138,6 +138,14 @@ class Stage(BaseModel):
         """What the manifest says of the step beside its counts; asked for once, when the step is done."""
         return None
 
+    def fault(self, spent: Mapping[str, int], kept: Iterator[pa.Table]) -> str | None:
+        """Why the finished step is no result, and what to do; null where it is one.
+
+        Asked once, when every shard is done, with the sum of what the shards cost; `kept` reads their rows. A
+        step with a fault is not sealed: the run stops, and the next one does it again.
+        """
+        return None
+
     def apply(self, batch: pa.Table) -> Flow:
         """Runs the stage on one batch. Stages that hold something costly override `open` instead."""
         raise NotImplementedError

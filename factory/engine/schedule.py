@@ -43,12 +43,24 @@ class Schedule:
         if self.first == len(steps):
             return
         self.shards = self._count_shards(steps, finished)
+        self._forget_faulty()
         for state in self.states[self.first :]:
             step = state.step
             state.done = step.receipts_done()
             if isinstance(step.stage, GlobalStage):
                 state.surveyed = step.surveys_done()
                 state.decided = exists(step.decision_url)
+
+    def _forget_faulty(self) -> None:
+        """Has a step that an earlier run refused as a whole, and all that stands on it, done again."""
+        for index in range(self.first, len(self.states)):
+            step = self.states[index].step
+            if len(step.receipts_done()) < self.shards:
+                return
+            if step.fault(read_json(step.receipt_url(shard)) for shard in range(self.shards)):
+                for state in self.states[index:]:
+                    state.step.forget()
+                return
 
     def _count_shards(self, steps: Sequence[Step], finished: Sequence[dict[str, Any] | None]) -> int:
         if self.first > 0:

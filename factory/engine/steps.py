@@ -10,8 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, fingerprint
+from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, StageError, fingerprint
 from factory.storage.files import exists, join, list_names, read_json, write_json
+from factory.storage.folders import remove
 from factory.storage.tables import read_table
 
 __all__ = ["Step", "make_steps", "part_name"]
@@ -121,9 +122,28 @@ class Step:
         if not exists(url):
             write_json(url, self.describe())
 
+    def fault(self, receipts: Iterable[Mapping[str, Any]]) -> str | None:
+        """Why a step whose shards are all done is no result; null where it is one."""
+        total = sum_receipts(list(receipts))
+        return self.stage.fault(
+            total["spent"], (read_table(self.kept_url(n)) for n in range(total["shards"]))
+        )
+
+    def forget(self) -> None:
+        """Removes all that was done, the receipts first, so that it is done again."""
+        remove(join(self.folder, "receipts"))
+        remove(self.folder)
+
     def seal(self, receipts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        """Writes the manifest, the sum of the receipts: from then on the step is done."""
-        manifest = self.describe() | sum_receipts(sorted(receipts, key=lambda r: int(r["shard"])))
+        """Writes the manifest, the sum of the receipts: from then on the step is done.
+
+        Raises:
+            StageError: the step as a whole is no result.
+        """
+        receipts = sorted(receipts, key=lambda r: int(r["shard"]))
+        if fault := self.fault(receipts):
+            raise StageError(f"{self.label}: {fault}")
+        manifest = self.describe() | sum_receipts(receipts)
         manifest["report"] = self.stage.report(self.site)
         if exists(self.decision_url):
             metadata = read_table(self.decision_url, columns=[]).schema.metadata or {}

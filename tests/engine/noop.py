@@ -119,6 +119,21 @@ class Moody(Stage):
         return Flow(batch, batch.slice(0, 0))
 
 
+class Doubtful(Stage):
+    """Refuses itself as a whole while no file says that its machine is mended; fails some rows until then."""
+
+    type: Literal["doubtful"] = "doubtful"
+    mended: str = ""
+
+    def apply(self, batch: pa.Table) -> Flow:
+        flow = cut(batch, pa.nulls(batch.num_rows, pa.string()))
+        return replace(flow, spent={} if os.path.exists(self.mended) else {"failed": batch.num_rows})
+
+    def fault(self, spent: Mapping[str, int], kept: Iterator[pa.Table]) -> str | None:
+        rows = sum(batch.num_rows for batch in kept)
+        return f"{spent['failed']} of {rows} rows failed" if spent.get("failed") else None
+
+
 class Held(Stage):
     """Holds a file open and appends one line per shard; dies at one shard, once, if told to."""
 

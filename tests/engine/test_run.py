@@ -18,6 +18,7 @@ from factory.storage.lease import lease
 from tests.engine.noop import (
     Beside,
     Broken,
+    Doubtful,
     Held,
     Moody,
     Multiples,
@@ -72,6 +73,17 @@ def test_what_stands_beside_the_rows_is_written_and_counted(tmp_path: Path) -> N
 def test_a_table_that_no_stage_declares_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"gave the sister tables \['cubes'\], declares \['squares'\]"):
         go(tmp_path, Numbers(), Beside(given="cubes"))
+
+
+def test_a_step_that_is_no_result_as_a_whole_stops_the_run_and_is_done_again(tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    line = [Numbers(), Doubtful(mended=str(mended)), Multiples(of=3)]
+    for _ in range(2):
+        with pytest.raises(StageError, match="step 2 'doubtful': 100 of 100 rows failed"):
+            go(tmp_path, *line)
+        assert ids(steps_of(tmp_path, line)[1]) == list(range(100)), "the rows that tell why are gone"
+    mended.touch()
+    assert go(tmp_path, *line)[-1]["rows_kept"] == 66, "shards done by a broken machine were taken for good"
 
 
 def test_a_stage_that_loses_a_row_stops_the_run_and_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from math import isclose
 
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from factory.core import VERDICT as VERDICT_TYPE
 from factory.stages.answers.difficulty import Difficulty, wilson
+from factory.stages.answers.pass_rate import PassRate
 from factory.stages.answers.select import Select
 from tests.stages.tables import completions
 
@@ -54,6 +57,38 @@ def test_select_says_why_a_completion_is_left_out() -> None:
     assert flow.kept["completion_id"].to_pylist() == ["c1"]
     assert flow.rejected["reason"].to_pylist() == ["failed", "not_selected", "unjudged", "unjudged"]
     assert Select(verdict="any", per_problem=None).apply(table).kept.num_rows == 5
+
+
+def test_what_a_verdict_cuts_says_what_was_said_of_it() -> None:
+    said = [
+        {
+            "verifier": "math",
+            "version": "1",
+            "verdict": "fail",
+            "score": 0.0,
+            "detail": "5 is not 6",
+            "seconds": 0.1,
+        }
+    ]
+    more = [
+        pa.field("verdicts", pa.list_(VERDICT_TYPE)),
+        pa.field("verdict", pa.string()),
+        pa.field("pass_rate", pa.float64()),
+    ]
+    rows = [
+        {"verdict": v, "verdicts": said if v == "fail" else [], "pass_rate": 0.25}
+        for v in ("fail", None, "pass", "pass")
+    ]
+    table = completions(rows, extra=more)
+    flow = Select().apply(table)
+    evidence = [json.loads(one) for one in flow.rejected["evidence"].to_pylist()]
+    told = {"verifier": "math", "verdict": "fail", "detail": "5 is not 6"}
+    assert evidence[0] == {"verdict": "fail", "pass_rate": 0.25, "said": [told]}
+    assert evidence[1] == {"verdict": None, "pass_rate": 0.25, "said": []}
+    assert evidence[2]["kept"] == ["c2"], "a row that was not selected does not say which was"
+    hard = PassRate(min=0.5).apply(table).rejected
+    assert set(hard["reason"].to_pylist()) == {"too_hard"}
+    assert json.loads(hard["evidence"][0].as_py()) == evidence[0]
 
 
 @pytest.mark.parametrize(("choose", "wanted"), [("first", "c0"), ("shortest", "c1"), ("longest", "c2")])

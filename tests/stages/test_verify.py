@@ -127,3 +127,34 @@ def test_verifiers_of_several_kinds_judge_in_turn(tmp_path: Path) -> None:
     asked = [[v["verifier"] for v in row] for row in kept["verdicts"].to_pylist()]
     assert asked == [["math", "length", "repetition"], ["math", "length"], ["math"]]
     assert Verify.model_validate_json(stage.model_dump_json()) == stage
+
+
+FORMS = [
+    {"type": "length"},
+    {"type": "repetition"},
+    {"type": "format", "min_thinking_words": 0, "finished": False},
+]
+
+
+def test_forms_alone_make_no_pass_and_fail_what_breaks_them(tmp_path: Path) -> None:
+    stage = Verify.model_validate({"verifiers": [*FORMS, {"type": "math"}, {"type": "code"}]})
+    plain = {"reasoning_content": "Two and three.", "reference": None, "tests": None}
+    rows = completions([plain, {**plain, "content": " "}, {**plain, "reference": "5"}])
+    with stage.open(site(tmp_path)) as apply:
+        kept = apply(rows).kept
+    assert kept["verdict"].to_pylist() == [None, "fail", "pass"]
+    assert len(kept["verdicts"][0]) == 3, "what the forms say is not kept"
+
+
+@pytest.mark.parametrize(("good", "bad", "stops"), [(0, 1, True), (0, 12, True), (7, 3, True), (8, 2, False)])
+def test_few_completions_are_no_excuse_for_unjudged_ones(
+    good: int, bad: int, stops: bool, tmp_path: Path
+) -> None:
+    stage = scripted("a")
+    with stage.open(site(tmp_path)) as apply:
+        flow = apply(completions([{"content": "a"}] * good + [{"content": "boom"}] * bad))
+    fault = stage.fault(flow.spent or {}, iter([flow.kept]))
+    assert (fault is not None) == stops
+    if fault:
+        assert f"{bad} of {good + bad} completions could not be judged" in fault
+        assert f"{bad} x a error" in fault, "the cause is not named"

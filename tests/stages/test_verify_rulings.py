@@ -64,3 +64,36 @@ def test_a_later_verifier_still_counts_after_a_rescue() -> None:
 def test_with_any_a_pass_settles_and_the_judge_is_spared() -> None:
     ruling = ruled("any", ("math", "fail"), ("code", "pass"), ("judge", "pass"))
     assert (ruling.verdict, len(ruling.said)) == ("pass", 2)
+
+
+def formed(rule: Any, *said: tuple[str, Any]) -> Ruling:
+    """The ruling where the verifier `form` checks the form alone."""
+    ruling = Ruling(rule)
+    for verifier, outcome in said:
+        form = verifier == "form"
+        if ruling.wants(turns=NOTHING, later=NOTHING, spare=True, vetoes=form):
+            verdict = Verdict(verifier, "1", outcome)
+            if form:
+                ruling.veto(verdict)
+            else:
+                ruling.add(verdict, turns=NOTHING)
+    return ruling
+
+
+@pytest.mark.parametrize(("rule", "place"), list(itertools.product(RULES, range(3))))
+@pytest.mark.parametrize(
+    "judged", [(), *itertools.product(OUTCOMES, repeat=1), *itertools.product(OUTCOMES, repeat=2)]
+)
+def test_a_form_that_is_kept_changes_no_verdict_and_a_broken_one_fails_it(
+    judged: tuple[Any, ...], rule: Any, place: int
+) -> None:
+    said = [(f"v{n}", outcome) for n, outcome in enumerate(judged)]
+    without = formed(rule, *said).verdict
+    for outcome, wanted in (("pass", without), ("fail", "fail")):
+        found = formed(rule, *said[:place], ("form", outcome), *said[place:]).verdict
+        assert found == wanted, f"a form check that says {outcome} made {without} a {found}"
+
+
+def test_the_form_is_asked_after_a_pass_that_settles_all_else() -> None:
+    assert formed("any", ("v", "pass"), ("form", "fail")).verdict == "fail"
+    assert formed("all", ("v", "fail"), ("form", "pass")).said == [Verdict("v", "1", "fail")]

@@ -8,7 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from factory.core import Filter
+from factory.core import Filter, Flow, cut
+from factory.stages.answers.verdict_evidence import verdict_evidence
 
 __all__ = ["PassRate"]
 
@@ -20,6 +21,7 @@ class PassRate(Filter):
     AceReason. A pass rate of 0 means a hard problem or a wrong reference: check the reference before cutting.
     """
 
+    version: ClassVar[int] = 2
     type: Literal["pass-rate"] = "pass-rate"
     requires: ClassVar[frozenset[str]] = frozenset({"pass_rate"})
     minimal: ClassVar[Mapping[str, Any]] = {"min": 0.25, "max": 0.625}
@@ -44,6 +46,11 @@ class PassRate(Filter):
     def reject(self, batch: pa.Table) -> pa.Array:
         """One of unjudged, too_hard, too_easy."""
         return pa.array([self._reason(rate) for rate in batch["pass_rate"].to_pylist()], pa.string())
+
+    def apply(self, batch: pa.Table) -> Flow:
+        """Splits the batch by `reject`; the evidence is the pass rate and what the verifiers said."""
+        reasons = self.reject(batch)
+        return cut(batch, reasons, evidence=verdict_evidence(batch, reasons.is_valid().to_pylist()))
 
     def _reason(self, rate: float | None) -> str | None:
         if rate is None:

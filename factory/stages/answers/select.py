@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from factory.core import Flow, Stage, cut
+from factory.stages.answers.verdict_evidence import verdict_evidence
 
 __all__ = ["Select"]
 
@@ -23,6 +24,7 @@ class Select(Stage):
     Light-R1 (2503.10460) keeps one correct answer per problem, at random where there are several.
     """
 
+    version: ClassVar[int] = 2
     type: Literal["select"] = "select"
     requires: ClassVar[frozenset[str]] = frozenset(_COLUMNS)
     verdict: Literal["pass", "any"] = "pass"
@@ -35,18 +37,25 @@ class Select(Stage):
     """Seed of the random choice; null: the pipeline's."""
 
     def apply(self, batch: pa.Table) -> Flow:
-        """Cuts as failed, unjudged or not_selected; all completions of a problem are in one shard."""
+        """Cuts as failed, unjudged or not_selected; all completions of a problem are in one shard.
+
+        The evidence of a row is what its verifiers said; of one not selected also which were kept.
+        """
         rows = batch.select(list(_COLUMNS)).to_pylist()
         reasons = [self._unfit(row["verdict"]) for row in rows]
         fit: dict[str, list[int]] = defaultdict(list)
         for place, row in enumerate(rows):
             if reasons[place] is None:
                 fit[row["id"]].append(place)
+        rivals: dict[int, dict[str, Any]] = {}
         for places in fit.values():
             places.sort(key=lambda place: self._order(rows[place]))
-            for place in places[self.per_problem :] if self.per_problem is not None else ():
+            chosen = [rows[place]["completion_id"] for place in places[: self.per_problem]]
+            for place in places[len(chosen) :]:
                 reasons[place] = "not_selected"
-        return cut(batch, pa.array(reasons, pa.string()))
+                rivals[place] = {"choose": self.choose, "kept": chosen}
+        evidence = verdict_evidence(batch, [reason is not None for reason in reasons], more=rivals)
+        return cut(batch, pa.array(reasons, pa.string()), evidence=evidence)
 
     def _unfit(self, verdict: str | None) -> str | None:
         if self.verdict == "any" or verdict == "pass":

@@ -30,6 +30,9 @@ class Ruling:
 
     A verifier that may turn others is asked only after one of them did not pass, and only its pass counts:
     it takes the place of what it turned, and says so. A pass is never taken away.
+
+    A check of the form vetoes: its fail is the verdict whatever the rule, and its pass does not say that the
+    completion is right, so that one which nobody else judged stays without a verdict.
     """
 
     def __init__(self, rule: Rule) -> None:
@@ -37,20 +40,28 @@ class Ruling:
         self.said: list[Verdict] = []
         """Every verdict, in the order in which they were given."""
         self._counting: list[Verdict] = []
+        self._vetoes: list[Verdict] = []
 
     @property
     def verdict(self) -> str | None:
-        """The verdict in all, so far."""
-        return combined(self._counting, rule=self._rule)
+        """The verdict in all, so far; null while nothing but forms was judged, and no form failed."""
+        veto = combined(self._vetoes, rule="all")
+        found = combined(self._counting, rule=self._rule)
+        return veto if veto == "fail" or (veto and found == "pass") else found
 
-    def wants(self, *, turns: Collection[str], later: Collection[str], spare: bool) -> bool:
+    def wants(
+        self, *, turns: Collection[str], later: Collection[str], spare: bool, vetoes: bool = False
+    ) -> bool:
         """Whether another verifier is asked.
 
         Args:
             turns: names of the verifiers that it may turn.
             later: names of those that one after it may turn.
             spare: whether a verifier is spared what cannot change the verdict.
+            vetoes: whether it is a check of the form, which can undo a pass but not a fail.
         """
+        if spare and any(v.verdict == "fail" for v in self._vetoes):
+            return False
         given = [v for v in self._counting if v.verifier in turns]
         if given:
             return any(v.verdict != "pass" for v in given) and not (spare and self._turning_is_vain(turns))
@@ -58,7 +69,15 @@ class Ruling:
             return True
         firm = [v.verdict for v in self._counting if v.verdict == "pass" or v.verifier not in later]
         decisive = {"all": ("fail",), "any": ("pass",), "first": ("pass", "fail")}[self._rule]
+        if vetoes:
+            decisive = ("fail",) if self._rule == "all" else ()
         return not any(v in decisive for v in firm)
+
+    def veto(self, verdict: Verdict) -> None:
+        """Takes in what a check of the form says; only what is no pass counts."""
+        self.said.append(verdict)
+        if verdict.verdict != "pass":
+            self._vetoes.append(verdict)
 
     def add(self, verdict: Verdict, *, turns: Collection[str]) -> bool:
         """Takes a verdict in; whether it turned an earlier one."""

@@ -62,6 +62,8 @@ class Route(Verifier):
     """Whether the completions of a problem are judged by each other, so that none may be spared."""
     canaries: ClassVar[Sequence[Canary]] = ()
     """Cases whose verdict is known, judged in every run to measure the verifier."""
+    checks_form: ClassVar[bool] = False
+    """Whether it looks at the form alone: a fail vetoes, and a pass does not say that anything is right."""
     domains: tuple[str, ...] | None = None
     """Domains of the completions that this verifier judges; null: all."""
 

@@ -61,13 +61,19 @@ class CodeRoute(Code, Route):
 class FormatRoute(Format, Route):
     """The verifier of the parts of a completion."""
 
+    checks_form = True
+
 
 class RepetitionRoute(Repetition, Route):
     """The verifier of completions that go round in circles."""
 
+    checks_form = True
+
 
 class LengthRoute(Length, Route):
     """The verifier of lengths."""
+
+    checks_form = True
 
 
 class IFEvalRoute(IFEval, Route):

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from factory.core import VERDICT, Apply, Flow, Site, Stage, StageError, cut, prompt_text
@@ -21,7 +22,9 @@ from verifiers import Case, Verdict
 __all__ = ["Rule", "Verify", "case_of", "combined"]
 
 _ENOUGH = 50
-"""Completions judged before the share of unjudged ones can stop a run."""
+"""Completions judged before the share of unjudged ones can stop a run midway, since those of one problem with
+broken tests come together. Of the whole step the share counts whatever its size."""
+_CAUSES = 3
 _READ = ("prompt", "reference", "tests", "domain", "reasoning_content", "content", "finish_reason")
 
 
@@ -29,13 +32,16 @@ class Verify(Stage):
     """Adds what each verifier says of a completion, and one verdict in all. Cuts nothing.
 
     A completion without text (its teacher failed) is an `error`; one that no verifier takes, for its domain
-    or for want of a reference or tests, has a null verdict. An error or a time-out never becomes a `fail`. A
-    judge may turn a fail into a pass, which its entry in `verdicts` says; it never takes a pass away.
+    or for want of a reference or tests, has a null verdict. So has one of which only the form was checked
+    (format, length, repetition): a form that is kept makes nothing right, a broken one makes it a `fail` under
+    every rule. An error or a time-out never becomes a `fail`. A judge may turn a fail into a pass, which its
+    entry in `verdicts` says; it never takes a pass away.
 
     In every run each worker also judges cases whose verdict is known: a verifier of rules that passes a wrong
     one stops the run, and how often each verifier errs on them is in the step's manifest.
     """
 
+    version: ClassVar[int] = 2
     type: Literal["verify"] = "verify"
     requires: ClassVar[frozenset[str]] = frozenset(_READ)
     adds: ClassVar[pa.Schema] = pa.schema([("verdicts", pa.list_(VERDICT)), ("verdict", pa.string())])
@@ -47,7 +53,7 @@ class Verify(Stage):
     stop_early: bool = True
     """Whether a verifier is spared the completions whose verdict is settled; false: each judges every one."""
     max_unjudged_share: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Largest share of error and timeout, in a shard and in all; above it the run stops."""
+    """Largest share of error and timeout, of 50 completions or more under way and of all in the end."""
 
     def identity(self) -> dict[str, Any]:
         """Fields, with the version of each verifier and the content of its model."""
@@ -59,10 +65,18 @@ class Verify(Stage):
         found = measured(self.verifiers, identity=self.identity(), site=site)
         return {"canaries": found} if found else None
 
+    def fault(self, spent: Mapping[str, int], kept: Iterator[pa.Table]) -> str | None:
+        """Whether too many of all completions, however few these are, could not be judged, and why not."""
+        judged, unjudged = spent.get("judged", 0), spent.get("unjudged", 0)
+        if unjudged <= self.max_unjudged_share * judged:
+            return None
+        causes = Counter(one for batch in kept for one in _causes(batch))
+        return self._too_many(unjudged, judged, causes)
+
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
         """Holds the verifiers open, and counts over all shards that this worker takes."""
-        seen, lock, planted = Counter[str](), threading.Lock(), False
+        seen, causes, lock, planted = Counter[str](), Counter[str](), threading.Lock(), False
         with ExitStack() as stack:
             opened = [stack.enter_context(v.opened(site)) for v in self.verifiers]
 
@@ -75,8 +89,9 @@ class Verify(Stage):
                 flow, here = self._judged(batch, opened)
                 with lock:
                     seen.update(here)
-                    self._require_judged(here)
-                    self._require_judged(seen)
+                    causes.update(_causes(flow.kept))
+                    self._require_judged(seen, causes)
+                self._require_judged(here, Counter(_causes(flow.kept)))
                 return flow
 
             yield apply
@@ -91,7 +106,9 @@ class Verify(Stage):
         for number, (verifier, one) in enumerate(zip(self.verifiers, opened, strict=True)):
             asked = {p: c for p, c in enumerate(cases) if c is not None and self._asks(number, c, rulings[p])}
             for place, verdict in zip(asked, one.judge(list(asked.values())) if asked else (), strict=True):
-                if verdict is not None:
+                if verdict is not None and verifier.checks_form:
+                    rulings[place].veto(verdict)
+                elif verdict is not None:
                     spent["rescued"] += rulings[place].add(verdict, turns=verifier.may_turn())
             spent.update(one.take_spent())
         verdicts = [
@@ -101,6 +118,7 @@ class Verify(Stage):
             v for v, case in zip(verdicts, cases, strict=True) if v is not None and case is not None
         )
         spent.update(f"verdict_{verdict or 'none'}" for verdict in verdicts)
+        spent.update(judged=here.total(), unjudged=here["error"] + here["timeout"])
         return self._flow(batch, rulings, verdicts, {k: n for k, n in spent.items() if n}), here
 
     def _asks(self, number: int, case: Case, ruling: Ruling) -> bool:
@@ -109,7 +127,7 @@ class Verify(Stage):
             return False
         later = frozenset[str]().union(*(v.may_turn() for v in self.verifiers[number + 1 :] if v.takes(case)))
         spare = self.stop_early and not verifier.together
-        return ruling.wants(turns=verifier.may_turn(), later=later, spare=spare)
+        return ruling.wants(turns=verifier.may_turn(), later=later, spare=spare, vetoes=verifier.checks_form)
 
     def _flow(
         self,
@@ -124,14 +142,27 @@ class Verify(Stage):
         flow = cut(kept, pa.nulls(batch.num_rows, pa.string()))
         return Flow(flow.kept, flow.rejected, spent=spent)
 
-    def _require_judged(self, seen: Counter[str]) -> None:
+    def _require_judged(self, seen: Counter[str], causes: Counter[str]) -> None:
         total, unjudged = seen.total(), seen["error"] + seen["timeout"]
         if total >= _ENOUGH and unjudged > self.max_unjudged_share * total:
-            raise StageError(
-                f"step '{self.step_name}': {unjudged} of {total} completions could not be judged "
-                f"({seen['error']} errors, {seen['timeout']} timeouts), above max_unjudged_share "
-                f"{self.max_unjudged_share:g}; see `detail` in `verdicts`, mend the verifier, run again"
-            )
+            raise StageError(f"step '{self.step_name}': {self._too_many(unjudged, total, causes)}")
+
+    def _too_many(self, unjudged: int, total: int, causes: Counter[str]) -> str:
+        told = "; ".join(f"{count} x {cause}" for cause, count in causes.most_common(_CAUSES))
+        return (
+            f"{unjudged} of {total} completions could not be judged, above max_unjudged_share "
+            f"{self.max_unjudged_share:g}: {told or 'no verifier says why'}; mend what is named and run again"
+        )
+
+
+def _causes(batch: pa.Table) -> Iterator[str]:
+    """Of each unjudged completion the verifier that could not judge it, and why."""
+    unknown = pc.is_in(batch["verdict"], value_set=pa.array(["error", "timeout"]))
+    for said in batch["verdicts"].filter(unknown).to_pylist():
+        for one in said:
+            if one["verdict"] in ("error", "timeout"):
+                yield f"{one['verifier']} {one['verdict']}: {one['detail'] or 'no detail'}"
+                break
 
 
 def case_of(row: Mapping[str, Any]) -> Case | None:
