@@ -15,6 +15,7 @@ from factory.catalog import STAGES, AnyStage
 from factory.core import PipelineError, Resources, SourceStage, Stage
 from factory.core.yaml_file import YamlFile, read_yaml
 from factory.release.release_gate import check_columns as check_release
+from factory.release.release_gate import check_verifiers
 from factory.release.spec import ReleaseSpec
 
 __all__ = ["Pipeline", "check_columns", "json_schema", "load_pipeline", "load_stage"]
@@ -61,6 +62,7 @@ def load_pipeline(path: str | Path, *, changes: Sequence[str] = ()) -> Pipeline:
     schema = check_columns(pipeline.stages)
     if pipeline.release is not None:
         check_release(pipeline.release, schema)
+        check_verifiers(pipeline.release, pipeline.stages)
     return pipeline
 
 

@@ -43,7 +43,7 @@ stages:
   - type: length
     min_words: 0
     keep_truncated: true
-release: {{layout: rows, allow_truncated: true}}
+release: {{layout: rows, allow_truncated: true, verdicts: [unverified]}}
 """
 KILLS = 3
 

@@ -105,6 +105,20 @@ def column_nobody_provides(c: Content, _: Path) -> None:
 
 def model_folder_missing(c: Content, folder: Path) -> None:
     c["stages"].append({"type": "sample", "teacher": {"type": "vllm", "model": str(folder / "no-model")}})
+    c["release"]["verdicts"] = ["unverified"]
+
+
+def release_of_the_unjudged(c: Content, _: Path) -> None:
+    c["stages"].append({"type": "sample", "teacher": {"type": "http", "model": "m"}})
+
+
+def release_of_what_only_forms_judged(c: Content, folder: Path) -> None:
+    release_of_the_unjudged(c, folder)
+    c["stages"].append({"type": "verify", "verifiers": [{"type": "length"}, {"type": "repetition"}]})
+
+
+def release_of_an_unknown_verdict(c: Content, _: Path) -> None:
+    c["release"]["verdicts"] = ["passed"]
 
 
 def resources_of_nobody(c: Content, _: Path) -> None:
@@ -151,6 +165,13 @@ TABLE: list[tuple[Callable[[Content, Path], None], int, str]] = [
     (model_folder_missing, 2, "no-model"),
     (resources_of_nobody, 2, "resources.sampel: no step has this name"),
     (no_source, 2, "step 1 'clean': the first step must be a 'source'"),
+    (
+        release_of_the_unjudged,
+        2,
+        "every row is unverified; add a 'verify' step, or say that it is meant: `release:",
+    ),
+    (release_of_what_only_forms_judged, 2, "step 'verify' checks the form alone (length, repetition)"),
+    (release_of_an_unknown_verdict, 2, "release.verdicts[0]: input should be 'pass', 'fail', 'error'"),
     (release_without_completions, 2, "release: layout 'am' needs ['content']"),
     (stage_without_type, 2, "stages[2]: wanted a mapping with a 'type'"),
     (bad_name, 2, "pipeline: string should match pattern"),

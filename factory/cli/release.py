@@ -8,7 +8,7 @@ import typer
 
 from factory.cli.run import AsJson, PipelineFile, Workspace
 from factory.cli.session import pipeline_root
-from factory.cli.show import console, print_json, table
+from factory.cli.show import console, counted, print_json, table
 from factory.core import DataError
 from factory.release.diff import diff_releases
 from factory.release.export import TARGETS
@@ -111,10 +111,12 @@ def export(
         allow_truncated=allow_truncated,
     )
     if as_json:
-        print_json({"files": list(done.files), "rows": done.rows, "skipped": dict(done.skipped)})
+        plain = {"files": list(done.files), "rows": done.rows}
+        print_json({**plain, "skipped": dict(done.skipped), "verdicts": dict(done.verdicts)})
         return
     skipped = f", skipped {dict(done.skipped)}" if done.skipped else ""
-    console.print(f"{done.rows:,} rows in {len(done.files)} files below {out}{skipped}")
+    verdicts = f"; {counted(done.verdicts)}" if done.verdicts else ""
+    console.print(f"{done.rows:,} rows in {len(done.files)} files below {out}{skipped}{verdicts}")
 
 
 def publish(

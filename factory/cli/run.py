@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 import typer
 
 from factory.cli.session import Session, open_session, pipeline_root
-from factory.cli.show import console, funnel, print_json, table
+from factory.cli.show import console, counted, funnel, print_json, table
 from factory.core.paths import is_url
 from factory.engine.plan import previous_run
 from factory.engine.run import run as run_steps
@@ -79,7 +79,7 @@ def run(
         print_json(
             {
                 "steps": [{k: m[k] for k in _SHOWN} for m in manifests],
-                "release": None if release is None else {"version": release.version, "path": release.url},
+                "release": None if release is None else _plain(release),
             }
         )
         return
@@ -91,6 +91,23 @@ def run(
         console.print(f"\ncompletions: {drawn:,} drawn, {reused:,} reused from the journal")
     if release is not None:
         console.print(f"\nrelease {release.version}: {release.url}")
+        _note_verdicts(release)
+
+
+def _plain(release: Release) -> dict[str, Any]:
+    return {"version": release.version, "path": release.url, "verdicts": release.manifest["verdicts"]}
+
+
+def _note_verdicts(release: Release) -> None:
+    """Completions by verdict, released and held back; nothing for a release of problems alone."""
+    verdicts = release.manifest["verdicts"]
+    if verdicts["released"]:
+        console.print(f"verdicts of the released rows: {counted(verdicts['released'])}")
+    if verdicts["held_back"]:
+        console.print(
+            f"held back by the release: {counted(verdicts['held_back'])}; "
+            f"`factory inspect {release.url} --rejected` shows why"
+        )
 
 
 def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "funnel", "print_json", "table"]
+__all__ = ["console", "counted", "funnel", "print_json", "table"]
 
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
@@ -30,6 +30,11 @@ def table(
     for row in rows:
         shown.add_row(*["" if v is None else f"{v:,}" if isinstance(v, int) else str(v) for v in row])
     console.print(shown)
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Counts by name on one line: `pass 1,204, fail 3`."""
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
 def funnel(manifests: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from factory.release.release_gate import check_columns
 from factory.release.release_stats import Tally
 from factory.release.report import report
 from factory.release.shards import RELEASE_STEP, copy_rejected, copy_sisters, write_rows
-from factory.release.spec import FinishedStep, ReleaseSpec
+from factory.release.spec import UNVERIFIED, FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder
 from factory.release.versions import MANIFEST, Release, list_releases, version_number
 from factory.storage.folders import rename_folder
@@ -138,7 +138,17 @@ def _nothing_left(reasons: Sequence[tuple[str, Mapping[str, int]]]) -> None:
     most = ", ".join(f"{word} {count} ('{step}')" for count, step, word in sorted(counted, reverse=True)[:3])
     raise DataError(
         f"release: no row is left to release; most were cut as {most or 'nothing: the source is empty'}"
+        f"{_cure(reasons)}"
     )
+
+
+def _cure(reasons: Sequence[tuple[str, Mapping[str, int]]]) -> str:
+    """What to write where the release itself held rows back for their verdict."""
+    own = {word for step, found in reasons if step == RELEASE_STEP for word in found}
+    words = [
+        word.removeprefix("verdict_") for word in sorted(own) if word == UNVERIFIED or "verdict_" in word
+    ]
+    return f"; `release: {{verdicts: [{', '.join(words)}]}}` would release them" if words else ""
 
 
 def _begin(root: str) -> tuple[Folder, str]:

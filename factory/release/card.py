@@ -49,11 +49,21 @@ def _teacher_section(manifest: Mapping[str, Any]) -> str:
 
 
 def _verifier_section(manifest: Mapping[str, Any]) -> str:
+    counts = _verdict_counts(manifest["verdicts"])
     if not manifest["verifiers"]:
-        return "No verdicts are recorded: nothing here was verified."
+        return f"No verdicts are recorded: nothing here was verified.\n\n{counts}"
     rows = [[row["verifier"], row["version"], row["verdicts"]] for row in manifest["verifiers"]]
     note = f"\n\nCode ran in sandbox tier `{manifest['sandbox']}`." if manifest["sandbox"] else ""
-    return _table(["verifier", "version", "verdicts on released rows"], rows) + note
+    return f"{counts}\n\n" + _table(["verifier", "version", "verdicts on released rows"], rows) + note
+
+
+def _verdict_counts(verdicts: Mapping[str, Mapping[str, int]]) -> str:
+    """Completions by verdict, those that left and those that the release held back."""
+    words = sorted({word for counts in verdicts.values() for word in counts})
+    rows = [
+        [word, *(f"{verdicts[side].get(word, 0):,}" for side in ("released", "held_back"))] for word in words
+    ]
+    return _table(["verdict", "released completions", "held back by the release"], rows)
 
 
 def _decontamination_section(manifest: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from factory.release.spec import FinishedStep, ReleaseSpec
 
 __all__ = ["FORMAT", "describe", "lineage", "release_fingerprint", "settings"]
 
-FORMAT = 1
+FORMAT = 2
 """Bumped whenever the same rows and spec would give other files."""
 
 
@@ -91,6 +91,7 @@ def describe(
             {"step": s.name, "identity": dict(s.fields)} for s in steps if s.type in ("sample", "generate")
         ],
         "teacher_rows": tally.teachers(),
+        "verdicts": tally.verdicts(),
         "verifiers": tally.verifiers(),
         "sandbox": next((r["sandbox"] for r in told.values() if "sandbox" in r), None),
         "settings": settings(steps, provenance),

@@ -25,6 +25,7 @@ from factory.release.pairs import (
 from factory.release.problems import GRPO_SCHEMA, VERL_SCHEMA, grpo_row, verl_row
 from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.shards import Series
+from factory.release.spec import UNVERIFIED
 from factory.release.store import Folder
 from factory.release.versions import Release
 from factory.storage.folders import rename_folder
@@ -45,6 +46,8 @@ class Export:
     rows: int
     skipped: Mapping[str, int]
     """Released rows or problems that the format cannot take, by reason."""
+    verdicts: Mapping[str, int]
+    """Exported completions by verdict; empty where problems or pairs are exported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class _Options:
     rejected: Pick
     seed: int
     allow_truncated: bool
+    verdicts: Counter[str]
+    """Counts what is exported while it passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ def export(
     target = TARGETS[to]
     aside = Folder(f"{place.url}.{uuid.uuid4().hex[:8]}") if place.is_local else place
     skipped: Counter[str] = Counter()
-    options = _Options(chosen, rejected, seed, allow_truncated)
+    options = _Options(chosen, rejected, seed, allow_truncated, Counter())
     try:
         rows = target.rows(release, options, skipped)
         names, written = _write(aside, target, rows, name=f"{to}-train")
@@ -110,7 +115,8 @@ def export(
     if place.is_local:
         place.remove()
         rename_folder(aside.path(), place.path())
-    return Export(tuple(f"{place.url}/{name}" for name in names), written, dict(skipped))
+    files = tuple(f"{place.url}/{name}" for name in names)
+    return Export(files, written, dict(skipped), dict(sorted(options.verdicts.items())))
 
 
 def _write(
@@ -181,6 +187,7 @@ def _by_row(name: str) -> Callable[[Release, _Options, Counter[str]], Iterator[d
             if not layout.fits(row["prompt"] or ()):
                 skipped["layout_unfit"] += 1
                 continue
+            options.verdicts[row.get("verdict") or UNVERIFIED] += 1
             yield layout.shape(row)
 
     return rows

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.core import PipelineError
+from factory.core import PipelineError, Stage
 from factory.release.layouts import LAYOUTS
-from factory.release.spec import ReleaseSpec
+from factory.release.spec import UNVERIFIED, ReleaseSpec
+from factory.stages.answers.verdict_evidence import verdict_evidence
+from factory.stages.verification.verify import Verify
 
-__all__ = ["check_columns", "data_schema", "hold_back", "is_truncated", "is_unanswered"]
+__all__ = [
+    "check_columns",
+    "check_verifiers",
+    "data_schema",
+    "hold_back",
+    "is_truncated",
+    "is_unanswered",
+    "verdict_words",
+]
+
+_MEANT = "say that it is meant: `release: {verdicts: [unverified]}`"
 
 
 def check_columns(spec: ReleaseSpec, schema: pa.Schema) -> None:
@@ -24,6 +37,32 @@ def check_columns(spec: ReleaseSpec, schema: pa.Schema) -> None:
         raise PipelineError(
             f"release: layout '{spec.layout}' needs {missing}; the last step provides {schema.names}"
         )
+    if "content" in schema.names and "verdict" not in schema.names and UNVERIFIED not in spec.verdicts:
+        raise PipelineError(
+            "release: no step judges the completions, so every row is unverified; add a 'verify' step, or "
+            f"{_MEANT}"
+        )
+
+
+def check_verifiers(spec: ReleaseSpec, stages: Sequence[Stage]) -> None:
+    """Raises PipelineError where no completion can get a verdict with which it would be released."""
+    judging = [stage for stage in stages if isinstance(stage, Verify)]
+    if not judging or set(spec.verdicts) != {"pass"}:
+        return
+    if all(verifier.checks_form for verifier in judging[-1].verifiers):
+        names = ", ".join(verifier.type for verifier in judging[-1].verifiers)
+        raise PipelineError(
+            f"release: step '{judging[-1].step_name}' checks the form alone ({names}), so no row can pass; "
+            f"add a verifier that knows what is right, or {_MEANT}"
+        )
+
+
+def verdict_words(table: pa.Table) -> list[str]:
+    """Per row its verdict by name; `unverified` where there is none."""
+    if "verdict" not in table.column_names:
+        return [UNVERIFIED] * table.num_rows
+    words: list[str] = pc.fill_null(table["verdict"], UNVERIFIED).to_pylist()
+    return words
 
 
 def data_schema(spec: ReleaseSpec, schema: pa.Schema) -> pa.Schema:
@@ -53,12 +92,15 @@ def is_unanswered(table: pa.Table) -> pa.Array:
 def hold_back(table: pa.Table, spec: ReleaseSpec) -> tuple[pa.Array, pa.Array]:
     """Reason and evidence per row; a null reason admits the row.
 
-    Reasons: `truncated` (unless the spec allows it), `no_answer`, and `layout_unfit` for a prompt that the
-    layout cannot hold without loss, such as a system turn in a layout of two messages.
+    Reasons: `truncated` (unless the spec allows it), `no_answer`, `layout_unfit` for a prompt that the layout
+    cannot hold without loss, such as a system turn in a layout of two messages; and, for a completion whose
+    verdict the spec does not name, `verdict_fail`, `verdict_error`, `verdict_timeout` or `unverified`.
     """
     truncated, unanswered = is_truncated(table).to_pylist(), is_unanswered(table).to_pylist()
     layout = LAYOUTS.get(spec.layout)
     prompts = table["prompt"].to_pylist() if layout and "prompt" in table.column_names else []
+    words = verdict_words(table) if "content" in table.column_names else []
+    said = verdict_evidence(table, [word not in spec.verdicts for word in words]) if words else pa.array([])
     reasons: list[str | None] = []
     evidence: list[str | None] = []
     for row, (cut_short, empty) in enumerate(zip(truncated, unanswered, strict=True)):
@@ -70,6 +112,9 @@ def hold_back(table: pa.Table, spec: ReleaseSpec) -> tuple[pa.Array, pa.Array]:
         elif layout and not layout.fits(prompts[row] or ()):
             roles = [turn["role"] for turn in prompts[row] or ()]
             reason, proof = "layout_unfit", json.dumps({"layout": spec.layout, "roles": roles})
+        elif words and words[row] not in spec.verdicts:
+            reason = words[row] if words[row] == UNVERIFIED else f"verdict_{words[row]}"
+            proof = said[row].as_py()
         reasons.append(reason)
         evidence.append(proof)
     return pa.array(reasons, pa.string()), pa.array(evidence, pa.string())

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from factory.release.release_gate import verdict_words
+
 __all__ = ["PASS_RATE_BINS", "Tally"]
 
 PASS_RATE_BINS = 10
@@ -32,6 +34,8 @@ class Tally:
         self._sums: Counter[str] = Counter()
         self._teachers: Counter[str] = Counter()
         self._verdicts: Counter[tuple[str, str, str]] = Counter()
+        self._released: Counter[str] = Counter()
+        self._held_back: Counter[str] = Counter()
         self._pass_rates: Counter[int] = Counter()
         self._dropped: dict[str, int] = {}
         self._last_id: str | None = None
@@ -51,6 +55,7 @@ class Tally:
         if "reasoning_content" in names:
             spoken = pc.utf8_length(pc.fill_null(table["reasoning_content"], ""))
             self._without_reasoning += int(pc.sum(pc.equal(spoken, 0)).as_py() or 0)
+        self._released.update(_words(table))
         if "verdicts" in names:
             self._verdicts.update(_votes(table["verdicts"]))
         if "pass_rate" in names:
@@ -74,6 +79,10 @@ class Tally:
                 self._sums[name] += int(pc.sum(table[name]).as_py() or 0)
         if "completion_tokens" in names:
             self._tokens.append(pc.drop_null(table["completion_tokens"]).to_numpy())
+
+    def hold_back(self, table: pa.Table) -> None:
+        """Counts one table of rows that the release itself holds back."""
+        self._held_back.update(_words(table))
 
     def add_rejected(self, table: pa.Table) -> None:
         """Counts rejected rows that have a pass rate; called once every released row is counted."""
@@ -138,6 +147,11 @@ class Tally:
         """Released rows per teacher."""
         return dict(sorted(self._teachers.items()))
 
+    def verdicts(self) -> dict[str, dict[str, int]]:
+        """Completions by verdict: `released` and `held_back`."""
+        sides = {"released": self._released, "held_back": self._held_back}
+        return {side: dict(sorted(counts.items())) for side, counts in sides.items()}
+
     def verifiers(self) -> list[dict[str, Any]]:
         """How often each verifier, by version, gave each verdict on the released rows."""
         found: dict[tuple[str, str], dict[str, int]] = {}
@@ -157,6 +171,11 @@ class Tally:
     def without_reasoning(self) -> int:
         """Released completions that have an answer and no reasoning."""
         return self._without_reasoning
+
+
+def _words(table: pa.Table) -> list[str]:
+    """Verdicts of completions; a problem without one has nothing to judge."""
+    return verdict_words(table) if "content" in table.column_names else []
 
 
 def _bin(rate: float) -> int:

@@ -119,6 +119,7 @@ def write_rows(
             reason, evidence = hold_back(batch, spec)
             reasons.update(word for word in reason.to_pylist() if word is not None)
             out = pc.is_valid(reason)
+            tally.hold_back(batch.filter(out))
             held.write(_mark(batch.filter(out), RELEASE_STEP, reason.filter(out), evidence.filter(out)))
             admitted = batch.filter(pc.invert(out))
             tally.add(admitted)

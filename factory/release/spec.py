@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["FinishedStep", "LayoutName", "ReleaseSpec"]
+__all__ = ["UNVERIFIED", "FinishedStep", "LayoutName", "ReleaseSpec", "VerdictWord"]
 
 LayoutName = Literal["am", "rows", "light-r1", "trl-sft", "trl-sft-completion", "axolotl", "llamafactory"]
 """The layouts that turn one row into one row, so that data and rows stay aligned."""
+
+UNVERIFIED = "unverified"
+"""Name of the verdict of a completion that nothing judged, where there is a null in the rows."""
+VerdictWord = Literal["pass", "fail", "error", "timeout", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,21 @@ class ReleaseSpec(BaseModel):
     """More tags of the dataset card."""
     allow_truncated: bool = False
     """Whether completions that hit the token limit (`finish_reason` = `length`) are released."""
+    verdicts: Annotated[tuple[VerdictWord, ...], Field(min_length=1)] = ("pass",)
+    """Verdicts with which a completion is released, the others are held back; `unverified`, or null, is that
+    of one that nothing judged, and of all where there is no `verify` step."""
     shard_rows: Annotated[int, Field(ge=1)] = 50_000
     """Most rows in one data file."""
     max_shard_mb: Annotated[int, Field(ge=1)] = 256
     """A data file is closed once the rows in it pass this size in memory, in MiB."""
+
+    @field_validator("verdicts", mode="before")
+    @classmethod
+    def _null_is_unverified(cls, verdicts: Any) -> Any:
+        named = (
+            [UNVERIFIED if one is None else one for one in verdicts] if isinstance(verdicts, list) else None
+        )
+        return verdicts if named is None else sorted(set(named), key=str)
 
     def identity(self) -> dict[str, Any]:
         """All of it: every field can change a byte of the release."""

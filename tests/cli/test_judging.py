@@ -59,12 +59,12 @@ def pipeline(folder: Path, rows: list[dict[str, Any]], *verifiers: dict[str, Any
         {"type": "sample", "teacher": {"type": "http", "model": "small"}, "n": 2, "temperature": 1.0},
         {"type": "verify", "verifiers": list(verifiers)},
         {"type": "difficulty"},
-        {"type": "select"},
+        {"type": "select", "verdict": "any"},
     ]
     content = {
         "pipeline": "judged",
         "stages": stages,
-        "release": {"layout": "rows"},
+        "release": {"layout": "rows", "verdicts": ["pass", "unverified"]},
         "resources": {"sample": {"base_url": url, "retries": 0}} if url else {},
     }
     path = folder / "p.yaml"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,7 @@ def test_manifest_says_who_made_the_rows_and_how(release: Release) -> None:
     found = release.manifest
     assert found["teacher_rows"] == {"tiny-teacher": 27}
     assert found["teachers"][0]["identity"]["temperature"] == 0.7
+    assert found["verdicts"] == {"released": {"pass": 27}, "held_back": {}}
     assert found["verifiers"] == [{"verifier": "math", "version": "0.9.0", "verdicts": {"pass": 27}}]
     assert found["decontamination"] == [
         {
@@ -306,3 +308,54 @@ def test_lineage_chains_the_steps(release: Release) -> None:
     found = json.loads(Path(release.url, "lineage.json").read_text())["steps"]
     assert [step["upstream"] for step in found[1:]] == [step["fingerprint"] for step in found[:-1]]
     assert Path(release.url, "pipeline.yaml").read_text() == "pipeline: sums\n"
+
+
+def ended_otherwise(folder: Path) -> list[FinishedStep]:
+    """Completions of one problem of which two passed, and one each had another end."""
+    rows = completions(problem(1), passes=2, n=6)
+    for row, verdict in zip(rows, ("pass", "pass", "fail", "error", "timeout", None), strict=True):
+        row["verdict"] = verdict
+    work = Workspace(folder)
+    work.add("source", rows, [], schema=GRADED)
+    return work.steps
+
+
+@pytest.mark.parametrize(
+    ("asked", "out"),
+    [
+        (None, {"pass": 2}),
+        (["pass", None], {"pass": 2, "unverified": 1}),
+        (["unverified", "pass"], {"pass": 2, "unverified": 1}),
+        (["fail", "error", "timeout"], {"error": 1, "fail": 1, "timeout": 1}),
+    ],
+)
+def test_only_the_verdicts_that_the_pipeline_names_leave(
+    asked: list[str | None] | None, out: dict[str, int], tmp_path: Path
+) -> None:
+    fields = {} if asked is None else {"verdicts": asked}
+    made = build(ended_otherwise(tmp_path / "steps"), tmp_path / "r", layout="rows", **fields)
+    verdicts = made.manifest["verdicts"]
+    assert verdicts["released"] == out
+    assert sum(verdicts["released"].values()) + sum(verdicts["held_back"].values()) == 6
+    rows = read(made, "rows/")
+    assert Counter(row["verdict"] or "unverified" for row in rows) == out
+    held = read(made, "rejected/release")
+    assert Counter(str(row["reason"]).removeprefix("verdict_") for row in held) == verdicts["held_back"]
+    for row in held:
+        evidence = json.loads(str(row["evidence"]))
+        assert evidence["said"][0]["verifier"] == "math", (
+            "a row that is held back does not say what judged it"
+        )
+    done = export(made, "trl-sft", str(tmp_path / "sft"))
+    assert done.verdicts == out
+    card = (Path(made.url) / "README.md").read_text()
+    assert all(f"| {word} | {count} |" in card for word, count in out.items()), card
+
+
+def test_a_release_of_nothing_says_which_verdicts_would_leave(tmp_path: Path) -> None:
+    rows = completions(problem(1), passes=0, n=2)
+    rows[0]["verdict"] = None
+    work = Workspace(tmp_path / "steps")
+    work.add("source", rows, [], schema=GRADED)
+    with pytest.raises(DataError, match=r"verdicts: \[unverified, fail\]"):
+        build(work.steps, tmp_path / "r")

@@ -71,4 +71,4 @@ def test_pairs_without_verdicts_are_refused(tmp_path: Path) -> None:
     work = Workspace(tmp_path / "steps")
     work.add("source", completions(problem(1), passes=2), [], schema=SAMPLED)
     with pytest.raises(DataError, match="pairs need verdicts; add a 'verify' step"):
-        list(pairs(build(work.steps, tmp_path / "r")))
+        list(pairs(build(work.steps, tmp_path / "r", verdicts=["unverified"])))

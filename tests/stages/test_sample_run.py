@@ -28,7 +28,7 @@ stages:
     until: {{passed: 1, max_n: 6, verifiers: [{{type: math}}]}}
     max_tokens: 9
   - type: teacher-stats
-release: {{layout: rows}}
+release: {{layout: rows, verdicts: [pass, fail]}}
 resources:
   generate: {{base_url: "{url}"}}
   sample: {{base_url: "{url}"}}

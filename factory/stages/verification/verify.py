@@ -33,9 +33,9 @@ class Verify(Stage):
 
     A completion without text (its teacher failed) is an `error`; one that no verifier takes, for its domain
     or for want of a reference or tests, has a null verdict. So has one of which only the form was checked
-    (format, length, repetition): a form that is kept makes nothing right, a broken one makes it a `fail` under
-    every rule. An error or a time-out never becomes a `fail`. A judge may turn a fail into a pass, which its
-    entry in `verdicts` says; it never takes a pass away.
+    (format, length, repetition): a form that is kept makes nothing right, a broken one makes it a `fail`
+    under every rule. An error or a time-out never becomes a `fail`. A judge may turn a fail into a pass,
+    which its entry in `verdicts` says; it never takes a pass away.
 
     In every run each worker also judges cases whose verdict is known: a verifier of rules that passes a wrong
     one stops the run, and how often each verifier errs on them is in the step's manifest.
