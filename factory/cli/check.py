@@ -96,7 +96,7 @@ def _problems(session: Session, rows: int | None) -> tuple[pa.Table, str]:
     for shard in range(int(manifest["shards"])):
         if left <= 0:
             break
-        parts.append(read_table(before.kept_url(shard)).slice(0, left))
+        parts.append(read_table(before.files.rows_url("kept", shard)).slice(0, left))
         left -= parts[-1].num_rows
     return pa.concat_tables(parts), f"step '{before.name}'"
 

@@ -13,7 +13,8 @@ from factory.cli.session import pipeline_root
 from factory.cli.show import console, print_json, table
 from factory.core import DataError, PipelineError
 from factory.engine.plan import previous_run
-from factory.storage.files import exists, join, list_names
+from factory.storage.files import exists, join
+from factory.storage.step_layout import Side, StepLayout
 
 __all__ = ["register"]
 
@@ -78,7 +79,7 @@ def _scan(target: str, step: str | None, *, rejected: bool, workspace: str | Non
         if step is not None and step not in folders:
             raise PipelineError(f"--step {step}: no such step; there are {', '.join(folders)}")
         folder = folders[step] if step else list(folders.values())[-1]
-        pattern = join(folder, "rejected" if rejected else "shards", "*.parquet")
+        pattern: str | list[str] = StepLayout(folder).rows_done("rejected" if rejected else "kept")
     elif target.endswith(".parquet"):
         pattern = target
     elif exists(join(target, "rows")):
@@ -99,7 +100,7 @@ def _last_run(path: str, workspace: str | None) -> dict[str, str]:
     root = pipeline_root(path, workspace=workspace)
     record = previous_run(root)
     steps = {} if record is None else {s["step"]: join(root, "steps", s["folder"]) for s in record["steps"]}
-    found = {name: folder for name, folder in steps.items() if list_names(join(folder, "receipts"))}
+    found = {name: folder for name, folder in steps.items() if StepLayout(folder).receipts_done()}
     if not found:
         raise DataError(f"{root}: no step has a finished shard; `factory run {path}` makes them")
     return found
@@ -148,8 +149,9 @@ def why(
 
 def _events(step: str, folder: str, row_id: str) -> list[dict[str, Any]]:
     events = []
-    for fate, below in (("kept", "shards"), ("rejected", "rejected")):
-        frame = pl.scan_parquet(join(folder, below, "*.parquet"))
+    fates: tuple[Side, ...] = ("kept", "rejected")
+    for fate in fates:
+        frame = pl.scan_parquet(StepLayout(folder).rows_done(fate))
         ids = [c for c in ("completion_id", "id") if c in frame.collect_schema().names()]
         name = pl.coalesce(*ids)
         extra = ["reason", "evidence"] if fate == "rejected" else []

@@ -53,7 +53,7 @@ def stage(
     write_table(out, flow.kept)
     if rejected:
         write_table(rejected, flow.rejected)
-    for table_name, beside in flow.sisters.items():
+    for table_name, beside in flow.side_tables.items():
         write_table(f"{out.removesuffix('.parquet')}.{table_name}.parquet", beside)
     counts = pa.compute.value_counts(flow.rejected["reason"].combine_chunks()).to_pylist()
     reasons = {c["values"]: c["counts"] for c in counts}

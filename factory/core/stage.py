@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,7 @@ __all__ = [
     "Filter",
     "Flow",
     "GlobalStage",
+    "Role",
     "Site",
     "SourceStage",
     "Split",
@@ -40,8 +41,8 @@ class Flow:
     """Rows that must leave where only the stage can know (adaptive sampling); null: `Stage.fan_out`."""
     spent: Mapping[str, int] | None = None
     """What the shard cost, for its receipt: `completions_drawn`, `completions_reused`, tokens."""
-    sisters: Mapping[str, pa.Table] = field(default_factory=dict)
-    """What is too large to travel with the kept rows, by the names of `Stage.sisters`."""
+    side_tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What is too large to travel with the kept rows, by the names of `Stage.side_tables`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class Site:
     """Fingerprint of the step, so that what is counted for it is not taken for another's."""
 
 
+Role = Literal["rows", "teacher", "decontamination"]
+"""What a stage is to a reader of the release: it asks a teacher, it removes benchmarks, or neither."""
 Apply = Callable[[pa.Table], Flow]
 Survey = Callable[[pa.Table], pa.Table]
 Spread = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterator[Any]]
@@ -76,6 +79,8 @@ class Stage(BaseModel):
     adds: ClassVar[pa.Schema] = pa.schema([])
     concurrency: ClassVar[int] = 1
     """Shards that one opened worker takes at the same time, each in a thread of its own."""
+    role: ClassVar[Role] = "rows"
+    """What a release says of the step beside its counts and settings."""
     minimal: ClassVar[Mapping[str, Any]] = {}
     """The fewest fields that make a valid stage; used by contract tests and by the golden fingerprints."""
 
@@ -102,7 +107,7 @@ class Stage(BaseModel):
         """Typed columns that this configuration adds."""
         return self.adds
 
-    def sisters(self) -> Mapping[str, pa.Schema]:
+    def side_tables(self) -> Mapping[str, pa.Schema]:
         """Tables that this configuration writes beside its kept rows, each with a `completion_id`.
 
         Later steps do not see them; a release holds their part for the rows that are released.

@@ -102,7 +102,7 @@ def _to_do(
     likely_rows: int | None,
 ) -> PlannedStep:
     """A step that is not done, with `rows` going in; null: nobody knows how many."""
-    done = len(step.receipts_done())
+    done = len(step.files.receipts_done())
     per_row = None if preview is None else preview.per_row(index)
     return PlannedStep(
         step,

@@ -46,18 +46,18 @@ class Schedule:
         self._forget_faulty()
         for state in self.states[self.first :]:
             step = state.step
-            state.done = step.receipts_done()
+            state.done = set(step.files.receipts_done())
             if isinstance(step.stage, GlobalStage):
-                state.surveyed = step.surveys_done()
-                state.decided = exists(step.decision_url)
+                state.surveyed = set(step.files.surveys_done())
+                state.decided = exists(step.files.decision_url)
 
     def _forget_faulty(self) -> None:
         """Has a step that an earlier run refused as a whole, and all that stands on it, done again."""
         for index in range(self.first, len(self.states)):
             step = self.states[index].step
-            if len(step.receipts_done()) < self.shards:
+            if len(step.files.receipts_done()) < self.shards:
                 return
-            if step.fault(read_json(step.receipt_url(shard)) for shard in range(self.shards)):
+            if step.fault(read_json(step.files.receipt_url(shard)) for shard in range(self.shards)):
                 for state in self.states[index:]:
                     state.step.forget()
                 return
@@ -136,7 +136,7 @@ class Schedule:
                 return
             missing = sorted(set(range(self.shards)) - set(state.receipts))
             for shard in missing:
-                state.receipts[shard] = read_json(state.step.receipt_url(shard))
+                state.receipts[shard] = read_json(state.step.files.receipt_url(shard))
             state.manifest = state.step.seal(state.receipts.values())
             self._refuse_empty(index, state.manifest)
 

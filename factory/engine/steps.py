@@ -11,16 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, StageError, fingerprint
-from factory.storage.files import exists, join, list_names, read_json, write_json
+from factory.storage.files import exists, join, read_json, write_json
 from factory.storage.folders import remove
+from factory.storage.step_layout import StepLayout
 from factory.storage.tables import read_table
 
-__all__ = ["Step", "make_steps", "part_name"]
-
-
-def part_name(shard: int) -> str:
-    """File name of a shard: `part-00003.parquet`."""
-    return f"part-{shard:05d}.parquet"
+__all__ = ["Step", "make_steps"]
 
 
 @dataclass(frozen=True)
@@ -55,49 +51,21 @@ class Step:
         added = [f for f in self.schema if f.name not in given]
         return pa.schema([*self.schema_in, *added, *REJECTION_COLUMNS])
 
-    def kept_url(self, shard: int) -> str:
-        """Parquet file of a shard's kept rows."""
-        return join(self.folder, "shards", part_name(shard))
-
-    def rejected_url(self, shard: int) -> str:
-        """Parquet file of a shard's rejected rows."""
-        return join(self.folder, "rejected", part_name(shard))
-
-    def sister_url(self, name: str, shard: int) -> str:
-        """Parquet file of what stands beside a shard's kept rows."""
-        return join(self.folder, "sisters", name, part_name(shard))
-
-    def receipt_url(self, shard: int) -> str:
-        """JSON file whose presence says that the shard is done."""
-        return join(self.folder, "receipts", f"{shard:05d}.json")
-
-    def survey_url(self, shard: int) -> str:
-        """What a global stage saw of a shard."""
-        return join(self.folder, "surveys", part_name(shard))
+    @property
+    def files(self) -> StepLayout:
+        """Where its files lie."""
+        return StepLayout(self.folder)
 
     @property
-    def decision_url(self) -> str:
-        """What a global stage decided over all shards."""
-        return join(self.folder, "decision.parquet")
-
-    @property
-    def manifest_url(self) -> str:
-        """JSON file whose presence says that the step is done."""
-        return join(self.folder, "manifest.json")
-
-    def receipts_done(self) -> set[int]:
-        """Shards whose receipt exists."""
-        return {int(n.removesuffix(".json")) for n in list_names(join(self.folder, "receipts"))}
-
-    def surveys_done(self) -> set[int]:
-        """Shards whose survey exists."""
-        return {int(n[5:10]) for n in list_names(join(self.folder, "surveys"))}
+    def input_files(self) -> StepLayout:
+        """Where the files of the step before lie."""
+        return StepLayout(self.input_folder or "")
 
     def manifest(self) -> dict[str, Any] | None:
         """The finished step's manifest, or null while it is not finished."""
-        if not exists(self.manifest_url):
+        if not self.files.is_done():
             return None
-        found: dict[str, Any] = read_json(self.manifest_url)
+        found: dict[str, Any] = read_json(self.files.manifest_url)
         if found["fingerprint"] != self.fingerprint:
             raise PipelineError(
                 f"{self.folder}: holds another step's rows; move the folder away and run again"
@@ -110,6 +78,7 @@ class Step:
             "step": self.name,
             "index": self.index,
             "type": self.stage.type,
+            "role": self.stage.role,
             "version": self.stage.version,
             "fingerprint": self.fingerprint,
             "upstream": self.upstream,
@@ -118,7 +87,7 @@ class Step:
 
     def announce(self) -> None:
         """Writes `step.json` once."""
-        url = join(self.folder, "step.json")
+        url = self.files.description_url
         if not exists(url):
             write_json(url, self.describe())
 
@@ -126,12 +95,12 @@ class Step:
         """Why a step whose shards are all done is no result; null where it is one."""
         total = sum_receipts(list(receipts))
         return self.stage.fault(
-            total["spent"], (read_table(self.kept_url(n)) for n in range(total["shards"]))
+            total["spent"], (read_table(self.files.rows_url("kept", n)) for n in range(total["shards"]))
         )
 
     def forget(self) -> None:
         """Removes all that was done, the receipts first, so that it is done again."""
-        remove(join(self.folder, "receipts"))
+        remove(self.files.receipts_folder)
         remove(self.folder)
 
     def seal(self, receipts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -145,10 +114,10 @@ class Step:
             raise StageError(f"{self.label}: {fault}")
         manifest = self.describe() | sum_receipts(receipts)
         manifest["report"] = self.stage.report(self.site)
-        if exists(self.decision_url):
-            metadata = read_table(self.decision_url, columns=[]).schema.metadata or {}
+        if exists(self.files.decision_url):
+            metadata = read_table(self.files.decision_url, columns=[]).schema.metadata or {}
             manifest["report"] = _parsed(metadata.get(b"report"))
-        write_json(self.manifest_url, manifest)
+        write_json(self.files.manifest_url, manifest)
         return manifest
 
 
@@ -172,7 +141,9 @@ def sum_receipts(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "reasons": dict(sorted(reasons.items())),
         "spent": dict(sorted(spent.items())),
         "seconds": round(sum(r["seconds"] for r in receipts), 3),
-        "files": [{k: r[k] for k in ("shard", "kept", "rejected", "sisters") if k in r} for r in receipts],
+        "files": [
+            {k: r[k] for k in ("shard", "kept", "rejected", "side_tables") if k in r} for r in receipts
+        ],
     }
 
 

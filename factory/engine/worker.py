@@ -29,8 +29,8 @@ from factory.core import (
     Survey,
 )
 from factory.core import errors as error_classes
-from factory.engine.steps import Step, part_name
-from factory.storage.files import join, write_json
+from factory.engine.steps import Step
+from factory.storage.files import write_json
 from factory.storage.tables import read_table, write_table
 
 __all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "needs_own_worker", "open_for", "run_unit"]
@@ -146,21 +146,21 @@ def _apply(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, A
 def _survey(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     stage = _global(step)
     seen = (opened or stage.survey)(_input(step, unit.shard))
-    write_table(step.survey_url(unit.shard), seen)
+    write_table(step.files.survey_url(unit.shard), seen)
     return []
 
 
 def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
-    surveys = _Surveys([step.survey_url(s) for s in sorted(step.surveys_done())])
+    surveys = _Surveys([step.files.survey_url(s) for s in step.files.surveys_done()])
     decision = _global(step).decide(surveys, site=step.site, spread=spread or _in_process)
-    write_table(step.decision_url, decision)
+    write_table(step.files.decision_url, decision)
     return []
 
 
 def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     started = time.monotonic()
     batch = _input(step, unit.shard)
-    decision = read_table(step.decision_url, where=("shard", unit.shard))
+    decision = read_table(step.files.decision_url, where=("shard", unit.shard))
     flow = _global(step).settle(batch, decision)
     return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
 
@@ -202,7 +202,7 @@ def _global(step: Step) -> GlobalStage:
 
 
 def _input(step: Step, shard: int) -> pa.Table:
-    return read_table(join(step.input_folder or "", "shards", part_name(shard)))
+    return read_table(step.input_files.rows_url("kept", shard))
 
 
 def _commit(
@@ -231,9 +231,9 @@ def _commit(
         "shard": shard,
         "rows_in": rows_in,
         "rows_expected": expected,
-        "kept": _written(write_table(step.kept_url(shard), kept)),
-        "rejected": _written(write_table(step.rejected_url(shard), rejected)),
-        **_sisters(step, shard, flow),
+        "kept": _written(write_table(step.files.rows_url("kept", shard), kept)),
+        "rejected": _written(write_table(step.files.rows_url("rejected", shard), rejected)),
+        **_side_tables(step, shard, flow),
         "reasons": reasons,
         "spent": dict(flow.spent or {}),
         "seconds": round(time.monotonic() - started, 4),
@@ -242,7 +242,7 @@ def _commit(
         "pid": os.getpid(),
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
-    write_json(step.receipt_url(shard), receipt)
+    write_json(step.files.receipt_url(shard), receipt)
     return receipt
 
 
@@ -253,20 +253,23 @@ def _reasons(rejected: pa.Table, *, where: str) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _sisters(step: Step, shard: int, flow: Flow) -> dict[str, Any]:
+def _side_tables(step: Step, shard: int, flow: Flow) -> dict[str, Any]:
     """Writes the tables that stand beside the kept rows, and gives their part of the receipt."""
-    declared = step.stage.sisters()
-    if flow.sisters.keys() != declared.keys():
+    declared = step.stage.side_tables()
+    if flow.side_tables.keys() != declared.keys():
         raise StageError(
-            f"{step.label}: gave the sister tables {sorted(flow.sisters)}, declares {sorted(declared)}"
+            f"{step.label}: gave the side tables {sorted(flow.side_tables)}, declares {sorted(declared)}"
         )
     written = {
         name: _written(
-            write_table(step.sister_url(name, shard), conform(flow.sisters[name], schema, where=step.label))
+            write_table(
+                step.files.side_table_url(name, shard),
+                conform(flow.side_tables[name], schema, where=step.label),
+            )
         )
         for name, schema in declared.items()
     }
-    return {"sisters": written} if written else {}
+    return {"side_tables": written} if written else {}
 
 
 def _written(file: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from factory.release.describe import FORMAT, describe, lineage, release_fingerpr
 from factory.release.release_gate import check_columns
 from factory.release.release_stats import Tally
 from factory.release.report import report
-from factory.release.shards import RELEASE_STEP, copy_rejected, copy_sisters, write_rows
+from factory.release.shards import RELEASE_STEP, copy_rejected, copy_side_tables, write_rows
 from factory.release.spec import UNVERIFIED, FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder
 from factory.release.versions import MANIFEST, Release, list_releases, version_number
@@ -175,11 +175,11 @@ def _write_tables(
         _nothing_left([(RELEASE_STEP, held_back)])
     rows = [file for file in files if file.path.startswith("rows/")]
     files += copy_rejected(folder, steps, spec=spec, tally=tally)
-    return files + copy_sisters(folder, steps, spec=spec, rows=rows), held_back
+    return files + copy_side_tables(folder, steps, spec=spec, rows=rows), held_back
 
 
 def _part_schemas(folder: Folder, files: Sequence[File]) -> dict[str, pa.Schema]:
-    """The schema of each part (`data`, `rows`, `rejected/STEP`, sisters), by its first file."""
+    """The schema of each part (`data`, `rows`, `rejected/STEP`, side_tables), by its first file."""
     found: dict[str, pa.Schema] = {}
     for file in files:
         part = file.path.rsplit("/", 1)[0]

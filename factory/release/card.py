@@ -128,7 +128,7 @@ frame = polars.scan_parquet("PATH/rows/*.parquet")
 | --- | --- |
 | `data/` | the rows in layout `{layout}` |
 | `rows/` | the same rows in the same order with every column: ids, source, license, verdicts, pass rate |
-{sisters}| `rejected/STEP/` | every row that a step cut, with `step`, `reason` and `evidence` |
+{side_tables}| `rejected/STEP/` | every row that a step cut, with `step`, `reason` and `evidence` |
 | `manifest.json`, `lineage.json` | counts, settings, SHA-256 of every file; the fingerprint of every step |
 | `pipeline.yaml`, `report.html` | the pipeline as it was run; a report for people |
 
@@ -168,7 +168,7 @@ frame = polars.scan_parquet("PATH/rows/*.parquet")
 """
 
 
-def _sister_lines(schemas: Mapping[str, pa.Schema]) -> str:
+def _side_table_lines(schemas: Mapping[str, pa.Schema]) -> str:
     names = [part for part in schemas if part not in ("data", "rows") and not part.startswith("rejected/")]
     return "".join(f"| `{n}/` | more about the same completions, by `completion_id` |\n" for n in names)
 
@@ -182,7 +182,7 @@ def card(manifest: Mapping[str, Any], *, files: Sequence[File], schemas: Mapping
     body = _BODY.format(
         **manifest["counts"],
         **{key: manifest[key] for key in ("name", "description", "version", "pipeline", "layout")},
-        sisters=_sister_lines(schemas),
+        side_tables=_side_table_lines(schemas),
         funnel=_funnel_table(manifest),
         teacher=_teacher_section(manifest),
         verification=_verifier_section(manifest),

@@ -52,8 +52,8 @@ def check_files(steps: Sequence[FinishedStep]) -> None:
         DataError: a file is missing or broken.
     """
     for step in steps:
-        sisters = [part for parts in step.sisters().values() for part in parts]
-        for path, promised in [*step.parts("kept"), *step.parts("rejected"), *sisters]:
+        side_tables = [part for parts in step.side_tables().values() for part in parts]
+        for path, promised in [*step.parts("kept"), *step.parts("rejected"), *side_tables]:
             held = row_count(path)
             if held != promised:
                 raise RowsLost(f"{path}: holds {held} rows, the manifest of '{step.name}' says {promised}")

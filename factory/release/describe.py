@@ -87,18 +87,14 @@ def describe(
         },
         "funnel": [*funnel(steps), _own_entry(tally.rows, held_back)],
         "tokens": {**tally.tokens(), "spent": _spent(steps)},
-        "teachers": [
-            {"step": s.name, "identity": dict(s.fields)} for s in steps if s.type in ("sample", "generate")
-        ],
+        "teachers": [{"step": s.name, "identity": dict(s.fields)} for s in steps if s.role == "teacher"],
         "teacher_rows": tally.teachers(),
         "verdicts": tally.verdicts(),
         "verifiers": tally.verifiers(),
         "sandbox": next((r["sandbox"] for r in told.values() if "sandbox" in r), None),
         "settings": settings(steps, provenance),
         "decontamination": [
-            _decontamination(step, told.get(step.name))
-            for step in steps
-            if step.type.startswith("decontaminate")
+            _decontamination(step, told.get(step.name)) for step in steps if step.role == "decontamination"
         ],
         "reports": told,
         "sources": tally.sources(),

@@ -19,7 +19,7 @@ from factory.release.spec import FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder, HashingSink
 from factory.storage.tables import read_batches, read_schema
 
-__all__ = ["RELEASE_STEP", "Series", "copy_rejected", "copy_sisters", "write_rows"]
+__all__ = ["RELEASE_STEP", "Series", "copy_rejected", "copy_side_tables", "write_rows"]
 
 RELEASE_STEP = "release"
 """Name under which the rows that the release itself holds back are filed among the rejected ones."""
@@ -170,13 +170,13 @@ def copy_rejected(
     return files
 
 
-def copy_sisters(
+def copy_side_tables(
     folder: Folder, steps: Sequence[FinishedStep], *, spec: ReleaseSpec, rows: Sequence[File]
 ) -> list[File]:
     """Copies what stands beside the steps' rows to a folder by its name, as far as its rows are in `rows`."""
     tables: dict[str, list[str]] = {}
     for step in steps:
-        for name, parts in step.sisters().items():
+        for name, parts in step.side_tables().items():
             tables.setdefault(name, []).extend(path for path, _ in parts)
     if not tables or "completion_id" not in read_schema(f"{folder.url}/{rows[0].path}").names:
         return []

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from factory.core import Role
+from factory.storage.step_layout import Side, StepLayout
+
 __all__ = ["UNVERIFIED", "FinishedStep", "LayoutName", "ReleaseSpec", "VerdictWord"]
 
 LayoutName = Literal["am", "rows", "light-r1", "trl-sft", "trl-sft-completion", "axolotl", "llamafactory"]
@@ -23,7 +26,7 @@ class FinishedStep:
     """A step whose manifest exists: where its files lie, and what it says of them."""
 
     folder: str
-    """Local path or fsspec URL of the folder that holds `shards/`, `rejected/` and `manifest.json`."""
+    """Local path or fsspec URL of the step's folder."""
     manifest: Mapping[str, Any]
     """The parsed `manifest.json`."""
 
@@ -38,28 +41,32 @@ class FinishedStep:
         return str(self.manifest["type"])
 
     @property
+    def role(self) -> Role:
+        """What it is to a reader of the release."""
+        role: Role = self.manifest["role"]
+        return role
+
+    @property
     def fields(self) -> Mapping[str, Any]:
         """The stage's identity: every field that can change a byte of output."""
         fields: Mapping[str, Any] = self.manifest["fields"]
         return fields
 
-    def parts(self, side: Literal["kept", "rejected"]) -> list[tuple[str, int]]:
+    def parts(self, side: Side) -> list[tuple[str, int]]:
         """Path and promised rows of each Parquet file on one side, in shard order."""
-        below = "shards" if side == "kept" else "rejected"
-        root = self.folder.rstrip("/")
-        return [
-            (f"{root}/{below}/part-{int(entry['shard']):05d}.parquet", int(entry[side]["rows"]))
-            for entry in sorted(self.manifest["files"], key=lambda entry: int(entry["shard"]))
-        ]
+        layout = StepLayout(self.folder)
+        return [(layout.rows_url(side, shard), int(entry[side]["rows"])) for shard, entry in self._entries()]
 
-    def sisters(self) -> dict[str, list[tuple[str, int]]]:
+    def side_tables(self) -> dict[str, list[tuple[str, int]]]:
         """Path and promised rows of each Parquet file beside the kept rows, by the table's name."""
-        root, found = self.folder.rstrip("/"), dict[str, list[tuple[str, int]]]()
-        for entry in sorted(self.manifest["files"], key=lambda entry: int(entry["shard"])):
-            for name, written in entry.get("sisters", {}).items():
-                path = f"{root}/sisters/{name}/part-{int(entry['shard']):05d}.parquet"
-                found.setdefault(name, []).append((path, int(written["rows"])))
+        layout, found = StepLayout(self.folder), dict[str, list[tuple[str, int]]]()
+        for shard, entry in self._entries():
+            for name, written in entry.get("side_tables", {}).items():
+                found.setdefault(name, []).append((layout.side_table_url(name, shard), int(written["rows"])))
         return found
+
+    def _entries(self) -> list[tuple[int, Mapping[str, Any]]]:
+        return sorted(((int(e["shard"]), e) for e in self.manifest["files"]), key=lambda pair: pair[0])
 
 
 class ReleaseSpec(BaseModel):

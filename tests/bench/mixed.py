@@ -209,7 +209,7 @@ def verdicts(step: Step) -> dict[str, tuple[str | None, str]]:
     told = {}
     for shard in range(ROWS // SHARD_ROWS):
         columns = ["prompt", "verdict", "verdicts"]
-        for row in pq.read_table(step.kept_url(shard), columns=columns).to_pylist():
+        for row in pq.read_table(step.files.rows_url("kept", shard), columns=columns).to_pylist():
             detail = " ".join(one["detail"] for one in row["verdicts"])
             told[row["prompt"][-1]["content"]] = (row["verdict"], detail)
     return told
@@ -226,7 +226,7 @@ def accounted(row: Row, verdict: str | None, detail: str) -> bool:
 
 def workers_lost(step: Step) -> int:
     """Processes beyond one per worker, and shards that were tried again."""
-    receipts = [json.loads(Path(step.receipt_url(n)).read_text()) for n in range(ROWS // SHARD_ROWS)]
+    receipts = [json.loads(Path(step.files.receipt_url(n)).read_text()) for n in range(ROWS // SHARD_ROWS)]
     again = sum(1 for receipt in receipts if receipt["attempt"] > 1)
     return max(again, len({receipt["pid"] for receipt in receipts}) - WORKERS)
 

@@ -92,14 +92,14 @@ class Beside(Stage):
     type: Literal["beside"] = "beside"
     given: str = "squares"
 
-    def sisters(self) -> Mapping[str, pa.Schema]:
+    def side_tables(self) -> Mapping[str, pa.Schema]:
         return {"squares": pa.schema([("completion_id", pa.string()), ("square", pa.int64())])}
 
     def apply(self, batch: pa.Table) -> Flow:
         ids = batch["id"].to_pylist()
         squares = pa.table({"completion_id": [str(i) for i in ids], "square": [i * i for i in ids]})
         flow = cut(batch, pa.nulls(batch.num_rows, pa.string()))
-        return replace(flow, sisters={self.given: squares})
+        return replace(flow, side_tables={self.given: squares})
 
 
 class SandboxError(Exception):

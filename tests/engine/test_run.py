@@ -57,21 +57,21 @@ def test_rejected_rows_are_on_disk_with_their_reason(tmp_path: Path) -> None:
     go(tmp_path, Numbers(), Multiples(of=7))
     step = steps_of(tmp_path, [Numbers(), Multiples(of=7)])[1]
     assert ids(step, "rejected") == list(range(0, 100, 7))
-    assert set(pq.read_table(step.rejected_url(0))["reason"].to_pylist()) == {"multiple"}
+    assert set(pq.read_table(step.files.rows_url("rejected", 0))["reason"].to_pylist()) == {"multiple"}
 
 
 def test_what_stands_beside_the_rows_is_written_and_counted(tmp_path: Path) -> None:
     manifest = go(tmp_path, Numbers(), Beside(), Pass())[1]
     step = steps_of(tmp_path, [Numbers(), Beside()])[1]
-    assert manifest["files"][3]["sisters"]["squares"]["rows"] == 10
-    assert pq.read_table(step.sister_url("squares", 3))["square"].to_pylist() == [
+    assert manifest["files"][3]["side_tables"]["squares"]["rows"] == 10
+    assert pq.read_table(step.files.side_table_url("squares", 3))["square"].to_pylist() == [
         i * i for i in range(30, 40)
     ]
     assert ids(step) == list(range(100))
 
 
 def test_a_table_that_no_stage_declares_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StageError, match=r"gave the sister tables \['cubes'\], declares \['squares'\]"):
+    with pytest.raises(StageError, match=r"gave the side tables \['cubes'\], declares \['squares'\]"):
         go(tmp_path, Numbers(), Beside(given="cubes"))
 
 
@@ -97,7 +97,7 @@ def test_an_error_of_a_stage_names_step_shard_and_cause_and_keeps_what_is_finish
     with pytest.raises(StageError, match="step 2 'broken', shard 3: ZeroDivisionError: no such quotient"):
         go(tmp_path, Numbers(), Broken(), Pass())
     step = steps_of(tmp_path, [Numbers(), Broken()])[0]
-    assert step.receipts_done(), "the shards that were finished before the error stay"
+    assert step.files.receipts_done(), "the shards that were finished before the error stay"
 
 
 def test_a_failure_of_the_machine_is_tried_again(tmp_path: Path) -> None:

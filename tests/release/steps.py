@@ -39,6 +39,9 @@ def _file(path: Path, rows: Rows, schema: pa.Schema) -> dict[str, Any]:
     return {"rows": len(rows), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
+ROLES = {"sample": "teacher", "decontaminate": "decontamination"}
+
+
 class Workspace:
     """Appends finished steps one behind the other, as the engine leaves them."""
 
@@ -56,9 +59,9 @@ class Workspace:
         fields: dict[str, Any] | None = None,
         report: dict[str, Any] | None = None,
         spent: dict[str, int] | None = None,
-        sisters: Mapping[str, pa.Schema] | None = None,
+        side_tables: Mapping[str, pa.Schema] | None = None,
     ) -> None:
-        """Writes one step; rejected rows carry `reason` and `evidence`, sisters a row per completion."""
+        """Writes one step; rejected rows carry `reason` and `evidence`, side_tables a row per completion."""
         upstream = self.steps[-1].manifest if self.steps else None
         fields = {"type": name, **(fields or {})}
         mark = digest([name, fields, upstream and upstream["fingerprint"]])
@@ -78,13 +81,14 @@ class Workspace:
                     "rejected": _file(step / "rejected" / part, theirs, cut),
                 }
             )
-            for table, columns in (sisters or {}).items():
+            for table, columns in (side_tables or {}).items():
                 beside = [{"completion_id": row["completion_id"], **BESIDE} for row in mine]
-                written = _file(step / "sisters" / table / part, beside, columns)
-                files[-1].setdefault("sisters", {})[table] = written
+                written = _file(step / "side_tables" / table / part, beside, columns)
+                files[-1].setdefault("side_tables", {})[table] = written
         manifest = {
             "step": name,
             "type": name,
+            "role": ROLES.get(name, "rows"),
             "version": 1,
             "fingerprint": mark,
             "upstream": upstream and upstream["fingerprint"],
@@ -170,7 +174,7 @@ def make_steps(
     *,
     problems: int = 12,
     passes: Sequence[int] = (4, 3, 2, 0),
-    sisters: Mapping[str, pa.Schema] | None = None,
+    side_tables: Mapping[str, pa.Schema] | None = None,
 ) -> list[FinishedStep]:
     """source, clean, dedup-exact, decontaminate, sample (4 each), verify, difficulty, pass-rate, select.
 
@@ -212,7 +216,7 @@ def make_steps(
             "max_tokens": 80,
         },
         spent={"completions_drawn": len(drawn), "completion_tokens": 30 * len(drawn), "micro_dollars": 9},
-        sisters=sisters,
+        side_tables=side_tables,
     )
     fields = {"verifiers": [{"type": "math", "timeout_s": 60}], "rule": "all"}
     work.add("verify", drawn, [], schema=VERIFIED, fields=fields)

@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
         again = apply(asking(*QUESTIONS))
         pq.write_table(flow.kept, folder / "kept.parquet")
         pq.write_table(flow.rejected, folder / "rejected.parquet")
-        pq.write_table(flow.sisters["top_logprobs"], folder / "top_logprobs.parquet")
+        pq.write_table(flow.side_tables["top_logprobs"], folder / "top_logprobs.parquet")
         from vllm.platforms import current_platform
 
         spent = {"first": flow.spent, "again": again.spent, "same": _same(again, flow)}
@@ -58,7 +58,9 @@ def main(folder: Path) -> None:
 
 
 def _same(one: Flow, other: Flow) -> bool:
-    tables = zip((one.kept, *one.sisters.values()), (other.kept, *other.sisters.values()), strict=True)
+    tables = zip(
+        (one.kept, *one.side_tables.values()), (other.kept, *other.side_tables.values()), strict=True
+    )
     return all(a.equals(b) for a, b in tables)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from factory.core import Apply, Flow, Site, Stage, cut, digest, prompt_texts
+from factory.core import Apply, Flow, Role, Site, Stage, cut, digest, prompt_texts
 from factory.core.paths import DataPath
 from factory.embeddings.embedder import opened_embedder
 from factory.stages.decontamination.answer_leak import answer_span
@@ -34,6 +34,7 @@ class Decontaminate(Stage):
     """
 
     type: Literal["decontaminate"] = "decontaminate"
+    role: ClassVar[Role] = "decontamination"
     minimal: ClassVar[Mapping[str, Any]] = {"benchmarks": [{"name": "bench", "files": "bench.jsonl"}]}
     benchmarks: DataPath | Annotated[list[Benchmark], Field(min_length=1)]
     """Evaluation sets, given here or as the path of a YAML file with a list `benchmarks`."""

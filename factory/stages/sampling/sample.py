@@ -152,7 +152,7 @@ class Sample(Drawing):
         """The fields as a teacher takes them."""
         return replace(super().sampling(), logprobs=self.logprobs, top_logprobs=self.top_logprobs)
 
-    def sisters(self) -> Mapping[str, pa.Schema]:
+    def side_tables(self) -> Mapping[str, pa.Schema]:
         """`top_logprobs`, where it is asked for."""
         return {TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA} if self.top_logprobs else {}
 
@@ -246,7 +246,7 @@ class Sample(Drawing):
         if not self.top_logprobs:
             return flow
         ids = [v["completion_id"] for v in values]
-        return replace(flow, sisters={TOP_LOGPROBS: top_logprobs(ids, completions)})
+        return replace(flow, side_tables={TOP_LOGPROBS: top_logprobs(ids, completions)})
 
     def _requests(self, batch: pa.Table, wanted: Sequence[tuple[int, int]]) -> list[Request]:
         sampling = self.sampling()

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from factory.core import Site, Stage, digest
+from factory.core import Role, Site, Stage, digest
 from factory.teachers import AnyTeacher, Journal, Sampler, Sampling, Teacher
 from factory.teachers.journal_progress import JournalWatch, journal_means
 from factory.teachers.writers import sole_run
@@ -44,6 +44,7 @@ class Drawing(Stage):
 
     # A straggler holds back its own shard alone: the others keep the teacher's places filled.
     concurrency: ClassVar[int] = 8
+    role: ClassVar[Role] = "teacher"
 
     teacher: AnyTeacher
     """Who answers."""

@@ -18,7 +18,7 @@ from tests.release.test_build import read
 
 
 def test_tables_beside_the_rows_hold_the_released_completions_alone(tmp_path: Path) -> None:
-    steps = make_steps(tmp_path / "steps", sisters={TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA})
+    steps = make_steps(tmp_path / "steps", side_tables={TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA})
     release = build(steps, tmp_path / "releases", max_shard_mb=1, shard_rows=10)
     beside = read(release, "top_logprobs/")
     wanted = [row["completion_id"] for row in read(release, "rows/")]
@@ -32,8 +32,8 @@ def test_tables_beside_the_rows_hold_the_released_completions_alone(tmp_path: Pa
 
 
 def test_a_table_beside_the_rows_that_lost_rows_stops_the_release(tmp_path: Path) -> None:
-    steps = make_steps(tmp_path / "steps", sisters={TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA})
-    path, _ = next(step for step in steps if step.name == "sample").sisters()[TOP_LOGPROBS][0]
+    steps = make_steps(tmp_path / "steps", side_tables={TOP_LOGPROBS: TOP_LOGPROBS_SCHEMA})
+    path, _ = next(step for step in steps if step.name == "sample").side_tables()[TOP_LOGPROBS][0]
     pq.write_table(pq.read_table(path).slice(1), path)
     with pytest.raises(RowsLost, match="top_logprobs/part-00000"):
         build(steps, tmp_path / "releases")
