@@ -202,7 +202,7 @@ def test_students_see_the_stored_system_turn_in_every_form(tmp_path: Path, own: 
     )
     made = build(work.steps, tmp_path / "r", layout="trl-sft")
     first = {"role": "system", "content": "Be kind.", "reasoning_content": None}
-    assert [m["messages"][:1] for m in read(made, "data/")] == [[first]] * 4
+    assert [m["messages"][:1] for m in read(made, "data/")] == [[first]] * 2
     assert all([t["role"] for t in row["prompt"]] == ["system", "user"] for row in read(made, "rows/"))
     for form in ("trl-sft-completion", "trl-dpo", "verl", "trl-grpo"):
         export(made, form, str(tmp_path / form))
