@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated
 
@@ -16,13 +16,19 @@ from factory.core import DataError, PipelineError, SourceStage
 from factory.engine.plan import make_plan, previous_run
 from factory.engine.steps import Step
 from factory.release.versions import Release, open_release
-from factory.stages.verification.reference_check import Checked, check_references
+from factory.stages.verification.reference_check import (
+    Checked,
+    Untaken,
+    check_references,
+    untaken_problems,
+)
 from factory.stages.verification.verify import Verify
 from factory.storage.files import join, read_json
 from factory.storage.tables import read_table
 
 __all__ = ["register"]
 
+_CAUSES = 5
 _ROWS = 200
 """Source rows that `check` reads where no step before sampling is finished."""
 
@@ -47,36 +53,62 @@ def check(
 ) -> None:
     """Ask the verifiers about the references before a token is spent. Exit code 1 when one is wrong.
 
-    Every reference must pass for itself, and something else in its place must not.
+    Every reference must pass for itself, something else in its place must not, tests must be readable, and
+    each problem must be one that some verifier can judge.
     """
     session = open_session(pipeline, workspace=workspace, changes=changes or ())
     judges = [step for step in session.steps if isinstance(step.stage, Verify)]
     if not judges:
         raise PipelineError(f"{pipeline}: has no 'verify' step, so there is nothing to check")
     problems, where = _problems(session, rows)
-    found = [
-        one
-        for step in judges
-        if isinstance(step.stage, Verify)
-        for one in check_references(step.stage, problems, site=step.site)
-    ]
+    found, untaken = list[Checked](), list[Untaken]()
+    for step in judges:
+        if isinstance(step.stage, Verify):
+            found += check_references(step.stage, problems, site=step.site)
+            untaken.append(untaken_problems(step.stage, problems))
     if as_json:
-        print_json({"problems": problems.num_rows, "of": where, "verifiers": [asdict(f) for f in found]})
+        plain = {"problems": problems.num_rows, "of": where}
+        print_json(
+            {**plain, "verifiers": [asdict(f) for f in found], "untaken": [asdict(u) for u in untaken]}
+        )
     else:
         _tell(found, problems.num_rows, where)
-    if not all(one.holds for one in found):
+        _tell_untaken(untaken)
+    if any(u.problems for u in untaken) or not all(one.holds for one in found):
         raise typer.Exit(1)
+
+
+def _tell_untaken(untaken: Sequence[Untaken]) -> None:
+    for one in untaken:
+        for cause, count in _by_count(one.causes):
+            told = f"{count:,} problems are judged by no verifier, such as {one.examples[0]}: {cause}"
+            console.print(f"{one.step}: {told}", markup=False)
+
+
+def _by_count(causes: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(causes.items(), key=lambda pair: -pair[1])[:_CAUSES]
 
 
 def _tell(found: Sequence[Checked], problems: int, where: str) -> None:
     console.print(f"{problems:,} problems of {where}")
     shown = [
-        (f.step, f.verifier, f.problems, f.fail_themselves, f.unjudged, f.accept_a_mutation, f.skipped)
+        (
+            f.step,
+            f.verifier,
+            f.problems,
+            f.fail_themselves,
+            f.unjudged,
+            f.accept_a_mutation,
+            f.unusable,
+            f.skipped,
+        )
         for f in found
     ]
-    numbers = ["problems", "fail themselves", "of these unjudged", "accept a mutation"]
+    numbers = ["problems", "fail themselves", "of these unjudged", "accept a mutation", "unusable"]
     table(["step", "verifier", *numbers, "not asked"], shown, right=numbers)
     for one in found:
+        for cause, count in _by_count(one.causes):
+            console.print(f"{one.verifier}: {count:,} problems cannot be used: {cause}", markup=False)
         for e in one.examples:
             console.print(
                 f"{one.verifier}: {e['origin']} {e['fault']}: reference {e['reference']!r}, "

@@ -110,6 +110,54 @@ def test_a_broken_reference_and_tests_that_prove_nothing_are_found(factory: Fact
     assert "problems.jsonl:6 fails itself: reference 'proof'" in told.out
 
 
+def test_problems_that_nobody_can_judge_are_counted_with_their_cause(
+    factory: Factory, tmp_path: Path
+) -> None:
+    rows = [
+        *GOOD,
+        {"question": "Write a poem.", "answer": None, "domain": "chat"},
+        {"question": "And a number?", "answer": None, "domain": "math"},
+        {"question": "Sort it.", "answer": None, "tests": None, "domain": "code"},
+    ]
+    path = pipeline(tmp_path, rows, MATH, CODE, {"type": "length"})
+    code, said = check(factory, path)
+    assert code == 1, "problems that nobody judges are taken for fine"
+    [untaken] = said["untaken"]
+    assert (untaken["problems"], untaken["examples"][0]) == (3, "problems.jsonl:6")
+    assert untaken["causes"] == {
+        "math: the domain 'chat' is none of its own; code: the domain 'chat' is none of its own": 1,
+        "math: there is no reference; code: the domain 'math' is none of its own": 1,
+        "math: the domain 'code' is none of its own; code: there are no tests": 1,
+    }
+    told = factory("check", path, "--workspace", str(tmp_path / "w"))
+    assert "3 problems" not in told.out
+    assert "code: there are no tests" in told.out
+
+
+@pytest.mark.parametrize(
+    ("tests", "domain"),
+    [
+        ("[1, 2", "code"),
+        (json.dumps({"type": "code", "kind": "dance", "tests": [1]}), "code"),
+        (json.dumps({"some": "thing"}), "code"),
+        (json.dumps({"type": "ifeval", "instructions": [{"id": "keywords:none_such"}]}), "instruct"),
+        (json.dumps({"type": "ifeval", "instructions": [{"id": "keywords:existence"}]}), "instruct"),
+    ],
+)
+def test_tests_that_cannot_be_read_are_found_before_a_token_is_spent(
+    tests: str, domain: str, factory: Factory, tmp_path: Path
+) -> None:
+    rows = [*GOOD, {"question": "Do it.", "answer": None, "tests": tests, "domain": domain}]
+    followed = {"type": "ifeval", "domains": ["instruct"]}
+    code, said = check(factory, pipeline(tmp_path, rows, MATH, CODE, followed))
+    assert code == 1, "tests that cannot be read are counted as fine"
+    [found] = [one for one in said["verifiers"] if one["unusable"]]
+    assert found["verifier"] == ("code" if domain == "code" else "ifeval")
+    [cause] = found["causes"]
+    assert cause, "the cause is not named"
+    assert found["examples"][0]["origin"] == "problems.jsonl:6"
+
+
 def test_reads_no_more_rows_than_asked(factory: Factory, tmp_path: Path) -> None:
     code, said = check(factory, pipeline(tmp_path, GOOD, MATH), "--rows", "3")
     assert (code, said["problems"]) == (0, 3)

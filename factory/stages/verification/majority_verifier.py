@@ -35,9 +35,11 @@ class MajorityRoute(Route):
     with_reference: bool = False
     """Whether problems that have a reference are put to the vote as well."""
 
-    def takes(self, case: Case) -> bool:
-        """Problems without a reference, unless told otherwise."""
-        return super().takes(case) and (self.with_reference or case.reference is None)
+    def declines(self, case: Case) -> str | None:
+        """Problems that have a reference are not put to the vote, unless told otherwise."""
+        if case.reference is not None and not self.with_reference:
+            return "there is a reference"
+        return super().declines(case)
 
     @contextmanager
     def opened(self, site: Site) -> Iterator[Opened]:

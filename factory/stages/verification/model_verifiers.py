@@ -114,11 +114,11 @@ class JudgeRoute(LLMJudge, Route):
             raise ValueError("a judge takes no `lora`; merge the adapter into the model's folder")
         return teacher
 
-    def takes(self, case: Case) -> bool:
+    def declines(self, case: Case) -> str | None:
         """Without a reference there is nothing to agree with; a grade needs none."""
         if self.ask == "reference" and not (case.reference and case.reference.strip()):
-            return False
-        return super().takes(case)
+            return "there is no reference"
+        return super().declines(case)
 
     def may_turn(self) -> frozenset[str]:
         """Those that it may rescue."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from factory.stages.verification.verifier_config import Asked, Proof, Route
 from factory.stages.verification.verify import Verify
 from verifiers import Case, Verdict
 
-__all__ = ["Checked", "check_references"]
+__all__ = ["Checked", "Untaken", "check_references", "untaken_problems"]
 
 _BATCH = 256
 _EXAMPLES = 3
@@ -33,6 +33,10 @@ class Checked:
     """Of these, the ones that ended in an error or a time-out."""
     accept_a_mutation: int = 0
     """References that something else passes for."""
+    unusable: int = 0
+    """Problems whose reference or tests cannot be read or check nothing: what is wrong ends in an error."""
+    causes: dict[str, int] = field(default_factory=dict)
+    """Why they are unusable, and how often."""
     skipped: str | None = None
     """Why nothing was asked; null where it was."""
     examples: list[dict[str, Any]] = field(default_factory=list)
@@ -41,7 +45,53 @@ class Checked:
     @property
     def holds(self) -> bool:
         """Whether every reference passes for itself, and nothing else for it."""
-        return not (self.fail_themselves or self.accept_a_mutation)
+        return not (self.fail_themselves or self.accept_a_mutation or self.unusable)
+
+
+@dataclass(slots=True)
+class Untaken:
+    """Problems of which no verifier of a step can say whether a completion is right."""
+
+    step: str
+    problems: int = 0
+    causes: dict[str, int] = field(default_factory=dict)
+    """What each verifier lacks, and for how many problems."""
+    examples: list[str] = field(default_factory=list)
+    """Origins of the first few."""
+
+
+def untaken_problems(stage: Verify, problems: pa.Table) -> Untaken:
+    """The problems that would stay unjudged; checks of the form do not count."""
+    found = Untaken(stage.step_name)
+    judging = [route for route in stage.verifiers if not route.checks_form]
+    for row in _rows(problems):
+        case = _case(row)
+        lacks = [(route.type, route.declines(case)) for route in judging]
+        if any(why is None for _, why in lacks):
+            continue
+        found.problems += 1
+        cause = "; ".join(f"{name}: {why}" for name, why in lacks) or "only the form is checked"
+        found.causes[cause] = found.causes.get(cause, 0) + 1
+        if len(found.examples) < _EXAMPLES:
+            found.examples.append(str(row["origin"]))
+    return found
+
+
+def _rows(problems: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = problems.select(
+        ["prompt", "reference", "tests", "domain", "origin"]
+    ).to_pylist()
+    return rows
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    return Case(
+        prompt_text(row["prompt"] or ()),
+        "",
+        reference=row["reference"],
+        tests=row["tests"],
+        domain=row["domain"],
+    )
 
 
 def check_references(stage: Verify, problems: pa.Table, *, site: Site) -> list[Checked]:
@@ -49,7 +99,7 @@ def check_references(stage: Verify, problems: pa.Table, *, site: Site) -> list[C
 
     `problems` have the columns of a source. Verifiers that ask a model are left out: they would cost tokens.
     """
-    rows = problems.select(["prompt", "reference", "tests", "domain", "origin"]).to_pylist()
+    rows = _rows(problems)
     return [_checked(stage.step_name, route, rows, site=site) for route in stage.verifiers]
 
 
@@ -71,13 +121,7 @@ def _checked(step: str, route: Route, rows: Sequence[dict[str, Any]], *, site: S
 
 def _proofs(route: Route, rows: Sequence[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Proof]]:
     for row in rows:
-        case = Case(
-            prompt_text(row["prompt"] or ()),
-            "",
-            reference=row["reference"],
-            tests=row["tests"],
-            domain=row["domain"],
-        )
+        case = _case(row)
         proof = route.proof(case) if route.takes(case) else None
         if proof is not None:
             yield row, proof
@@ -95,6 +139,11 @@ def _judge(found: Checked, asked: Sequence[tuple[dict[str, Any], Proof]], judge:
         if verdict is not None and verdict.verdict == "pass":
             found.accept_a_mutation += 1
             _note(found, "accepts a mutation", row, case, verdict)
+        elif verdict is not None and verdict.verdict == "error":
+            found.unusable += 1
+            cause = verdict.detail or "no detail"
+            found.causes[cause] = found.causes.get(cause, 0) + 1
+            _note(found, "cannot be used", row, case, verdict)
 
 
 def _note(found: Checked, fault: str, row: dict[str, Any], case: Case, verdict: Verdict | None) -> None:

@@ -69,9 +69,15 @@ class Route(Verifier):
 
     def takes(self, case: Case) -> bool:
         """Whether the verifier is asked about a case at all."""
+        return self.declines(case) is None
+
+    def declines(self, case: Case) -> str | None:
+        """Why the verifier is not asked about a case; null where it is."""
+        if self.domains is not None and case.domain not in self.domains:
+            return f"the domain '{case.domain}' is none of its own"
         if self.wants is not None and getattr(case, self.wants) is None:
-            return False
-        return self.domains is None or case.domain in self.domains
+            return f"there is no {self.wants}" if self.wants == "reference" else f"there are no {self.wants}"
+        return None
 
     def may_turn(self) -> frozenset[str]:
         """Verifiers whose fail, error or timeout a pass of this one takes the place of."""
