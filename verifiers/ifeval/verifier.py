@@ -52,7 +52,7 @@ class IFEval(Verifier):
         check = CHECKS[name]
         variants = [text] if self.mode == "strict" else _variants(text)
         # The check runs on an empty text as well: arguments that are missing are an error whatever was said.
-        return any([check(variant, arguments) and bool(variant.strip()) for variant in variants])
+        return any(check(variant, arguments) and bool(variant.strip()) for variant in variants)
 
 
 def _variants(text: str) -> list[str]:
