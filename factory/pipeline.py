@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from factory.catalog import STAGES, AnyStage
-from factory.core import PipelineError, Resources, SourceStage, Stage
+from factory.core import REVIEW, PipelineError, Resources, SourceStage, Stage
 from factory.core.yaml_file import YamlFile, read_yaml
 from factory.release.release_gate import check_columns as check_release
 from factory.release.release_gate import check_verifiers
@@ -98,7 +98,7 @@ def check_columns(stages: Sequence[Stage]) -> pa.Schema:
             raise PipelineError(
                 f"{label} needs {missing}; upstream provides {schema.names}. {_who_adds(missing[0], index)}"
             )
-        twice = sorted(set(stage.provides().names) & set(schema.names))
+        twice = sorted(set(stage.provides().names) & set(schema.names) - {REVIEW.name})
         if twice:
             raise PipelineError(
                 f"{label} adds {twice}, which a step before it adds already; remove one of the two"

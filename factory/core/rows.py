@@ -14,6 +14,7 @@ __all__ = [
     "MESSAGE",
     "PROBLEM_SCHEMA",
     "REJECTION_COLUMNS",
+    "REVIEW",
     "STORED_SYSTEM",
     "VERDICT",
     "completion_id",
@@ -70,6 +71,10 @@ VERDICT = pa.struct(
 
 REJECTION_COLUMNS = pa.schema([("reason", pa.string()), ("evidence", pa.string())])
 """What a rejected row has besides its own columns: one word, and a JSON object that proves it (or null)."""
+
+REVIEW = pa.field("review", pa.string())
+"""What makes a kept row doubtful: a JSON list of objects, one by each step that doubts it; null: nothing.
+Any number of steps may add to it."""
 
 
 def _digest(value: object) -> str:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field
 
 from factory.core.options import Resources
-from factory.core.rows import REJECTION_COLUMNS
+from factory.core.rows import REJECTION_COLUMNS, REVIEW
 
 __all__ = [
     "Apply",
@@ -119,8 +119,9 @@ class Stage(BaseModel):
         return self.model_dump(mode="json", exclude={"name"})
 
     def schema_out(self, schema: pa.Schema) -> pa.Schema:
-        """Schema of the kept rows for a given input schema."""
-        return pa.schema([*schema, *self.provides()])
+        """Schema of the kept rows for a given input schema; `review` is one column, whoever adds to it."""
+        shared = {REVIEW.name} & set(schema.names)
+        return pa.schema([*schema, *(field for field in self.provides() if field.name not in shared)])
 
     def fan_out(self, batch: pa.Table) -> int:
         """Rows that must leave for this batch, kept and rejected together."""

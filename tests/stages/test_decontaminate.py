@@ -235,7 +235,7 @@ def test_a_rephrased_item_is_found_by_its_meaning_and_another_number_is_for_revi
     assert proof["cosine"] >= 0.8
     assert [p[0]["content"] for p in done.kept["prompt"].to_pylist()] == texts[1:]
     notes = done.kept["review"].to_pylist()
-    assert json.loads(notes[0])["number_overlap"] < 0.7
+    assert json.loads(notes[0])[0]["number_overlap"] < 0.7
     assert notes[1] is None
 
 

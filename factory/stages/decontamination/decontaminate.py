@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field
 
-from factory.core import Apply, Flow, Role, Site, Stage, cut, digest, prompt_texts
+from factory.core import REVIEW, Apply, Flow, Role, Site, Stage, cut, digest, prompt_texts
 from factory.core.paths import DataPath
 from factory.embeddings.embedder import opened_embedder
+from factory.stages.decisions import with_notes
 from factory.stages.decontamination.answer_leak import answer_span
 from factory.stages.decontamination.benchmarks import Benchmark, BenchmarkItem, declared
 from factory.stages.decontamination.overlap import Hit, Overlap
@@ -58,7 +59,7 @@ class Decontaminate(Stage):
 
     def provides(self) -> pa.Schema:
         """`review` where it is asked for."""
-        return pa.schema([("review", pa.string())] if self.review else [])
+        return pa.schema([REVIEW] if self.review else [])
 
     def identity(self) -> dict[str, Any]:
         """Fields with the content of benchmarks and model in place of paths and names."""
@@ -114,7 +115,7 @@ class Decontaminate(Stage):
             reasons[row], evidence[row] = "contaminated", hit.evidence()
         if self.review:
             notes = [doubtful[row].evidence() if row in doubtful else None for row in range(batch.num_rows)]
-            batch = batch.append_column(self.provides().field("review"), pa.array(notes, pa.string()))
+            batch = with_notes(batch, notes)
         spent = Counter(f"contaminated_{hit.benchmark}" for hit in contaminated.values())
         spent["uncheckable_rows"] = min(rule.unseen_rows(texts) for rule in rules)
         flow = cut(batch, pa.array(reasons, pa.string()), evidence=pa.array(evidence, pa.string()))

@@ -1,0 +1,47 @@
+"""Sentences around a problem that say how to answer it, and not what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from factory.sameness.reading import Sentence
+from factory.sameness.vocabulary import LANGUAGES, NEGATIONS, WRAPPER
+
+__all__ = ["core"]
+
+_SIGNS = frozenset(("boxed", "(", ")", "{", "}", "$", ":", "#", "*", "blank", "…", "[", "]"))
+_ALLOWED = WRAPPER | _SIGNS
+_DEFAULT_LANGUAGE = "python"
+"""The language of a programming task that names none."""
+
+
+def core(one: Sequence[Sentence], other: Sequence[Sentence]) -> tuple[Sequence[Sentence], Sequence[Sentence]]:
+    """Both texts without the wrapping sentences at their edges that the other does not have.
+
+    A wrapper may say "in Python" where the other text names no language.
+    """
+    return _bare(one, other), _bare(other, one)
+
+
+def _bare(sentences: Sequence[Sentence], other: Sequence[Sentence]) -> Sequence[Sentence]:
+    there = {s.tokens for s in other}
+    free = _allowed(other)
+    start, end = 0, len(sentences)
+    while start < end and _wraps(sentences[start], free) and sentences[start].tokens not in there:
+        start += 1
+    while end > start and _wraps(sentences[end - 1], free) and sentences[end - 1].tokens not in there:
+        end -= 1
+    return sentences[start:end] if start < end else sentences
+
+
+def _allowed(other: Sequence[Sentence]) -> frozenset[str]:
+    """What a wrapper may say: the language that the other text names, too."""
+    named = {t for s in other for t in s.tokens if t in LANGUAGES}
+    return _ALLOWED | (named if len(named) == 1 else set() if named else {_DEFAULT_LANGUAGE})
+
+
+def _wraps(sentence: Sentence, allowed: frozenset[str]) -> bool:
+    if sentence.code:
+        return False
+    words = {t.lower() for t in sentence.tokens}
+    return words <= allowed and (words.isdisjoint(NEGATIONS - {"no"}))
