@@ -92,6 +92,8 @@ class TestResult:
     stderr: str = ""
     """The end of what the program wrote there, at most 4,000 characters."""
     name: str = ""
+    undecided: str = ""
+    """Why a test that failed says nothing of the solution; empty where it does say so."""
     exit_code: int | None = None
     """Exit status, or minus the signal number."""
 

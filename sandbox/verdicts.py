@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from sandbox.compare import values_equal
@@ -184,7 +185,8 @@ def trial_results(head: dict[str, Any], parts: list[bytes], limits: Limits) -> t
         if test["outcome"] == "skipped":
             continue
         named, why = _named(test, verdict, reason)
-        results.append(_ended(head, out, err, named, why, name=test["name"]))
+        ended = _ended(head, out, err, named, why, name=test["name"])
+        results.append(replace(ended, undecided=test.get("undecided", "")))
     if not results:
         results.append(_ended(head, out, err, "WA", "every test was skipped"))
     return results, told.weak

@@ -169,8 +169,8 @@ class _Agent:
 
     def _perform(self, message: list[Any]) -> tuple[Any, list[Any]]:
         verb, *rest = message
-        if verb == "names":
-            return _public(self._namespace), []
+        if verb == "ready":
+            return None, []
         if verb == "name":
             return self._namespace[rest[0]], []
         if verb == "get":
@@ -226,10 +226,6 @@ def _packed(link: Link, value: Any) -> bytes | None:
         return link.pack(value)
     except CodecError:
         return None
-
-
-def _public(namespace: dict[str, Any]) -> list[str]:
-    return [name for name in namespace if isinstance(name, str) and not name.startswith("__")]
 
 
 def _describe(value: Any, own: str) -> str:

@@ -7,10 +7,21 @@ value of numpy is there only where numpy is.
 from __future__ import annotations
 
 import math
+import re
 import sys
 from typing import Any, NamedTuple
 
-__all__ = ["MAX_DIMENSIONS", "MAX_ITEMS", "Raw", "built", "is_array", "is_number", "raw"]
+__all__ = [
+    "MAX_DIMENSIONS",
+    "MAX_ITEMS",
+    "Raw",
+    "built",
+    "built_of",
+    "dtype_kept",
+    "is_array",
+    "is_number",
+    "raw",
+]
 
 MAX_DIMENSIONS = 16
 MAX_ITEMS = 1 << 25
@@ -74,3 +85,39 @@ def built(parts: Raw) -> Any:
     # A byte that is neither 0 nor 1 would be true without being equal to True.
     found = (flat != 0 if kind.kind == "b" else flat.copy()).reshape(shape)
     return found[()] if parts.shape is None else found
+
+
+_TEXT_OR_TIME = re.compile(r"[<|](?:[SU]\d{1,6}|[Mm]8(?:\[\d{0,4}[a-zA-Z]{1,2}\])?)")
+"""Kinds of items beside numbers: bytes, text, moments and spans of time."""
+
+
+def dtype_kept(value: Any) -> list[Any] | None:
+    """Kind, shape and items of an array or a scalar that holds text, times or objects; null for others."""
+    numpy = sys.modules["numpy"]
+    if type(value) is not numpy.ndarray and not isinstance(value, (numpy.datetime64, numpy.timedelta64)):
+        return None
+    if value.size > MAX_ITEMS or value.ndim > MAX_DIMENSIONS:
+        return None
+    shape = list(value.shape) if type(value) is numpy.ndarray else None
+    if value.dtype.kind == "O":
+        return ["O", shape, list(value.flat)]
+    return [value.dtype.str, shape, value.tobytes()] if _TEXT_OR_TIME.fullmatch(value.dtype.str) else None
+
+
+def built_of(kind: str, shape: list[int] | None, items: Any) -> Any:
+    """The array or scalar of such parts.
+
+    Raises:
+        ValueError: they are not those of one.
+    """
+    import numpy
+
+    if kind == "O" and shape is not None:
+        found = numpy.empty(len(items), dtype=object)
+        for place, item in enumerate(items):
+            found[place] = item
+        return found.reshape(shape)
+    if not _TEXT_OR_TIME.fullmatch(kind):
+        raise ValueError("not a kind of items")
+    flat = numpy.frombuffer(items, dtype=kind).copy()
+    return flat.reshape(shape) if shape is not None else flat.reshape(())[()]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.inside.arrays import is_array, is_number, raw
+from sandbox.inside.values import parts
 
 __all__ = ["MAPS", "MAX_DEPTH", "MAX_NODES", "MAX_PART_BYTES", "SEQUENCES", "CodecError", "encode", "library"]
 
@@ -65,7 +66,9 @@ class _Encoder:
             for key, item in dict.items(value):
                 self.put(key, depth + 1)
                 self.put(item, depth + 1)
-        elif not self._put_scalar(value, kind) and not self._put_numpy(value, depth):
+        elif not (
+            self._put_scalar(value, kind) or self._put_numpy(value, depth) or self._put_parts(value, depth)
+        ):
             self._put_subclass(value, depth)
 
     def _put_sequence(self, value: Any, kind: type, depth: int) -> None:
@@ -140,6 +143,15 @@ class _Encoder:
         self._put_bytes(b"", parts.data)
         return True
 
+    def _put_parts(self, value: Any, depth: int) -> bool:
+        """A value of the library or a package that crosses in parts."""
+        found = parts(value) if self._arrays else None
+        if found is None:
+            return False
+        self._put_bytes(b"v", found[0].encode())
+        self.put(found[1], depth + 1)
+        return True
+
     def _put_subclass(self, value: Any, depth: int) -> None:
         """A reference if the caller gives one; otherwise the built-in value below a subclass, without its
         methods."""
@@ -172,7 +184,7 @@ def _plain(value: Any, kind: type) -> Any:
 def encode(
     value: Any, *, special: Special | None = None, max_bytes: int = 1 << 26, arrays: bool = False
 ) -> bytes:
-    """Bytes of a plain value; `arrays` lets those of numpy cross as well.
+    """Bytes of a plain value; `arrays` lets those of numpy, of the library and of pandas cross as well.
 
     Raises:
         CodecError: the value, or a part of it, may not cross, or is too large or too deep.

@@ -13,6 +13,7 @@ from typing import Any
 
 from sandbox.inside.arrays import Raw
 from sandbox.inside.codec import MAPS, MAX_DEPTH, MAX_NODES, MAX_PART_BYTES, SEQUENCES, CodecError, library
+from sandbox.inside.values import made
 
 __all__ = ["decode"]
 
@@ -66,7 +67,17 @@ class _Decoder:
         if mark in b"dCO":
             pairs = [(self.get(depth + 1), self.get(depth + 1)) for _ in range(self._count(width=2))]
             return _build(mark, _dict_of(pairs))
+        if mark == 0x76 and self._array is not None:
+            return self._made(depth)
         return self._scalar(mark)
+
+    def _made(self, depth: int) -> Any:
+        """A value that crossed in parts."""
+        name, items = self._text(64), self.get(depth + 1)
+        try:
+            return made(name, items)
+        except (ArithmeticError, ValueError, TypeError, AttributeError, LookupError) as error:
+            raise CodecError(f"not a value: {error}") from error
 
     def _scalar(self, mark: int) -> Any:
         match chr(mark):

@@ -8,204 +8,15 @@ harness.
 
 from __future__ import annotations
 
-import builtins
-import collections
-import io
+import os
 import sys
-import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.inside.arrays import Raw, built, is_array
-from sandbox.inside.channel import Closed, Link, TooLarge
-from sandbox.inside.codec import CodecError
+if TYPE_CHECKING:
+    from sandbox.inside.wire import Wire
 
-__all__ = ["Remote", "SolutionDied", "Wire"]
-
-
-class SolutionDied(BaseException):
-    """The solution's process ended before it answered, or broke the protocol."""
-
-
-class Wire:
-    """The judge's end: turns values into stand-ins and back, and answers calls that go the other way."""
-
-    def __init__(self, fd: int):
-        self.weak = False
-        self.died: str | None = None
-        """Why the solution answers no more; whatever the tests made of that, they have not passed."""
-        self.from_solution: set[int] = set()
-        """Ids of exceptions that the solution raised."""
-        self.foreign: set[str] = set()
-        """Kinds of values that the solution holds and that a package made, and not it."""
-        self._lent: list[Any] = [None]
-        self._errors: dict[int, type[BaseException]] = {}
-        self._kept: list[BaseException] = []
-        self._link = Link(fd, special=self._refer, resolve=self._resolve, array=self._array)
-        self.test_modules: set[str] = {"__tests__"}
-
-    def ask(self, verb: str, *rest: Any) -> Any:
-        """One question to the solution, and its answer.
-
-        Raises:
-            SolutionDied: it ended, or sent what may not cross.
-            BaseException: what the solution raised, as the built-in class of that name.
-        """
-        try:
-            self._link.send([verb, *rest])
-            while True:
-                message = self._link.receive()
-                if type(message) is not list or not message:
-                    raise self._dead("the solution broke the protocol")
-                if message[0] not in ("call", "get", "set"):
-                    break
-                self._answer(message)
-            return self._finish(message, rest)
-        except (Closed, TooLarge) as error:
-            raise self._dead("the solution ended before it answered") from error
-        except (ValueError, TypeError, IndexError) as error:
-            if id(error) in self.from_solution:
-                raise
-            raise self._dead(f"the solution broke the protocol: {error}") from error
-
-    def _dead(self, why: str) -> SolutionDied:
-        self.died = self.died or why
-        return SolutionDied(why)
-
-    def _finish(self, message: list[Any], rest: tuple[Any, ...]) -> Any:
-        if message[0] == "ok":
-            _, result, changed, printed = message
-            _forward(printed)
-            if changed:
-                for place, value in changed:
-                    _overwrite(rest[1][place], value)
-            return result
-        _, names, arguments, kinds, printed = message
-        _forward(printed)
-        raise self._error(names, arguments, kinds)
-
-    def _error(self, names: list[str], arguments: list[Any], kinds: list[Any]) -> BaseException:
-        base = next((found for name in names if (found := _builtin_error(name)) is not None), RuntimeError)
-        kind: type[BaseException] = next((item for item in kinds if _is_error(item)), base)
-        try:
-            error = kind(*arguments)
-        except Exception:
-            error = base.__new__(base)
-        self.from_solution.add(id(error))
-        self._kept.append(error)
-        return error
-
-    def _answer(self, message: list[Any]) -> None:
-        """A call, or an attribute, of something that the tests themselves passed in."""
-        verb, number = message[0], message[1]
-        try:
-            if type(number) is not int or not 0 < -number < len(self._lent):
-                raise ValueError("no such object")
-            target = self._lent[-number]
-            if verb == "call":
-                result = target(*message[2], **message[3])
-            elif (
-                type(message[2]) is not str
-                or message[2].startswith("_")
-                or isinstance(target, types.FunctionType)
-            ):
-                raise AttributeError(message[2])
-            elif verb == "get":
-                result = getattr(target, message[2])
-            elif callable(getattr(type(target), message[2], None)):
-                raise AttributeError(f"{message[2]} is a method of the tests")
-            else:
-                result = None
-                setattr(target, message[2], message[3])
-            self._link.send(["answer", "ok", result])
-        except (Closed, CodecError, SolutionDied):
-            raise
-        except Exception as error:
-            self._link.send(["answer", "raise", type(error).__name__, [str(error)]])
-
-    def _refer(self, value: Any) -> tuple[int, str] | None:
-        if isinstance(value, Remote):
-            return object.__getattribute__(value, "_number"), ""
-        if (
-            isinstance(value, type)
-            and issubclass(value, BaseException)
-            and hasattr(value, "_solution_number")
-        ):
-            return int(value._solution_number), ""
-        if isinstance(value, (type, types.BuiltinFunctionType)):
-            if value.__module__ in sys.stdlib_module_names:
-                return 0, f"{value.__module__}:{value.__qualname__}"
-            return None
-        own = (
-            isinstance(value, (types.FunctionType, types.MethodType))
-            or type(value).__module__ in self.test_modules
-        )
-        if own and type(value).__module__ not in ("unittest.mock",):
-            self._lent.append(value)
-            return -(len(self._lent) - 1), ""
-        return None
-
-    def _resolve(self, number: int, text: str) -> Any:
-        if number < 0:
-            if -number >= len(self._lent):
-                raise CodecError("no such object")
-            return self._lent[-number]
-        kind, _, name = text.partition(":")
-        if kind == "library":
-            known = _library(name)
-            if known is not None:
-                return known
-        if kind == "error":
-            if number not in self._errors:
-                self._errors[number] = type(name, (Exception,), {"_solution_number": number})
-            return self._errors[number]
-        if kind == "foreign":
-            self.foreign.add(name[:80])
-        return Remote(self, number, kind, name)
-
-    def _array(self, parts: Raw) -> Any:
-        # An array without items agrees with every other that it can be spread over.
-        self.weak = self.weak or 0 in (parts.shape or ())
-        return built(parts)
-
-
-def _library(name: str) -> Any:
-    """A type of the standard library, which is the same on both sides."""
-    module, _, path = name.partition(":")
-    if module not in ("builtins", "collections", "typing", "fractions", "decimal", "datetime", "types"):
-        return None
-    found = getattr(sys.modules.get(module) or builtins, path, None)
-    return found if isinstance(found, type) else None
-
-
-def _is_error(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseException)
-
-
-def _builtin_error(name: Any) -> type[BaseException] | None:
-    found = getattr(builtins, name, None) if type(name) is str else None
-    return found if _is_error(found) else None
-
-
-def _forward(printed: Any) -> None:
-    """What the solution printed during a call appears where the tests capture output."""
-    if type(printed) is str and printed and isinstance(sys.stdout, io.TextIOBase):
-        sys.stdout.write(printed)
-
-
-def _overwrite(target: Any, value: Any) -> None:
-    """An argument that the call changed in place, changed here in place as well."""
-    if type(target) is not type(value) and not (isinstance(target, dict) and isinstance(value, dict)):
-        raise TypeError("an argument changed its type")
-    if isinstance(target, (list, bytearray)):
-        target[:] = value
-    elif is_array(target):
-        if (target.shape, target.dtype) != (value.shape, value.dtype):
-            raise TypeError("an argument changed its shape")
-        target[...] = value
-    else:
-        target.clear()
-        (target.extend if isinstance(target, collections.deque) else target.update)(value)
+__all__ = ["Remote"]
 
 
 def _op(name: str) -> Callable[..., Any]:
@@ -217,12 +28,65 @@ def _op(name: str) -> Callable[..., Any]:
 
 def _between_objects(name: str, *, plain: Any) -> Callable[[Remote, Any], Any]:
     def method(self: Remote, other: Any) -> Any:
-        if not isinstance(other, Remote):
-            return plain
+        if type(other) is not Remote:
+            return _beside_plain(self, other, [self, other], name, plain)
         self._wire.weak = True
-        return self._wire.ask("op", name, [self, other])
+        result = _kin(self, self._wire.ask("op", name, [self, other]))
+        if name in _AGREEING and result is not False and _agrees_with_all(self, other, name):
+            raise AssertionError("the solution's object agrees with everything")
+        return result
 
     return method
+
+
+def _reflected(name: str) -> Callable[[Remote, Any], Any]:
+    def method(self: Remote, other: Any) -> Any:
+        return _beside_plain(self, other, [other, self], name, NotImplemented)
+
+    return method
+
+
+def _beside_plain(one: Remote, other: Any, operands: list[Any], name: str, refusal: Any) -> Any:
+    """What comes of an operator between an object of the solution and a value of the tests.
+
+    The tests may calculate with objects that they have made themselves, by a class of the solution. Where a
+    function of the solution gave them an object in the place of a number, it decides nothing.
+    """
+    if object.__getattribute__(one, "_built") and name not in ("eq", "ne"):
+        one._wire.weak = True
+        return _kin(one, one._wire.ask("op", name, operands))
+    kind, package = object.__getattribute__(one, "_kind"), type(other).__module__.partition(".")[0]
+    if kind == "foreign" and package not in sys.stdlib_module_names and package in one._wire.packages:
+        # Two values of a package, of which only one is here. Beside anything plain there is no doubt.
+        one._wire.doubt(object.__getattribute__(one, "__name__")[:80])
+    return refusal
+
+
+def _kin(one: Remote, result: Any) -> Any:
+    """The result of an operator, which the tests may calculate with as with its operand."""
+    if type(result) is Remote and object.__getattribute__(one, "_built"):
+        object.__setattr__(result, "_built", True)
+    return result
+
+
+_AGREEING = ("eq", "ne", "lt", "gt")
+
+
+def _agrees_with_all(one: Remote, other: Remote, name: str) -> bool:
+    """Whether an object says the same of what it cannot be said of: its opposite, or any value at all."""
+    if name == "eq":
+        number = int.from_bytes(os.urandom(5), "big")
+        others: list[Any] = [[one, value] for value in (number, os.urandom(4).hex(), None)]
+        others.sort(key=lambda pair: os.urandom(2))
+    else:
+        others = [[one, one]] if name == "ne" else [[other, one]]
+    for pair in others:
+        try:
+            if one._wire.ask("op", name, pair) is True:
+                return True
+        except Exception:
+            continue
+    return False
 
 
 class Remote:
@@ -231,12 +95,16 @@ class Remote:
     _wire: Wire
 
     def __init__(self, wire: Wire, number: int, kind: str, name: str):
-        for key, value in (("_wire", wire), ("_number", number), ("_kind", kind), ("__name__", name)):
+        own = {"_wire": wire, "_number": number, "_kind": kind, "__name__": name, "_built": False}
+        for key, value in own.items():
             object.__setattr__(self, key, value)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         """Calls it, in the solution's process."""
-        return self._wire.ask("call", self, list(arguments), named)
+        result = self._wire.ask("call", self, list(arguments), named)
+        if type(result) is Remote and object.__getattribute__(self, "_kind") == "class":
+            object.__setattr__(result, "_built", True)
+        return result
 
     def __getattr__(self, name: str) -> Any:
         # By these numpy is told where in memory, the judge's own, the items of an array are.
@@ -293,7 +161,8 @@ def _text(value: Any) -> str:
     return value
 
 
-for _name in ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lt", "le", "gt", "ge"]:
+for _name in ("lt", "le", "gt", "ge"):
     setattr(Remote, f"__{_name}__", _between_objects(_name, plain=NotImplemented))
-for _name in ("and", "or", "xor"):
-    setattr(Remote, f"__{_name}__", _between_objects(f"{_name}_", plain=NotImplemented))
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
+    setattr(Remote, f"__{_name.rstrip('_')}__", _between_objects(_name, plain=NotImplemented))
+    setattr(Remote, f"__r{_name.rstrip('_')}__", _reflected(_name))

@@ -9,10 +9,7 @@ import json
 import os
 from typing import Any, NamedTuple
 
-__all__ = ["FOREIGN", "Teller", "Told", "read"]
-
-FOREIGN = "not compared, since a package made them and only the solution holds them"
-"""Said of values where a test failed and they may be why."""
+__all__ = ["Teller", "Told", "read"]
 
 # Held here because tests may replace the names in `os` and `json`.
 _write, _dumps = os.write, json.dumps
@@ -24,16 +21,22 @@ class Teller:
     def __init__(self, fd: int):
         self.tests = 0
         """How many tests have ended."""
+        self.passed = 0
         self._fd = fd
 
     def begins(self, name: str) -> None:
         """Says what is under way; forgotten unless it turns out to be a test."""
         self._put({"begins": name})
 
-    def ended(self, name: str, outcome: str, reason: str, *, weak: bool) -> None:
-        """Says how a test ended, and whether a harness was weak up to here."""
+    def ended(self, name: str, outcome: str, reason: str, *, weak: bool, undecided: str = "") -> None:
+        """Says how a test ended, and whether a harness was weak up to here.
+
+        `undecided` is why the test says nothing of the solution where it failed.
+        """
         self.tests += 1
-        self._put({"name": name, "outcome": outcome, "reason": reason, "weak": weak})
+        self.passed += outcome in ("passed", "skipped")
+        entry = {"name": name, "outcome": outcome, "reason": reason, "weak": weak}
+        self._put({**entry, "undecided": undecided} if undecided else entry)
 
     def closed(self, *, error: str | None) -> None:
         """Says that this was all; `error` is why there could be no tests."""

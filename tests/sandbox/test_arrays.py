@@ -5,28 +5,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sandbox import CallTest, Limits, Sandbox
+from sandbox import CallTest, Sandbox
 from sandbox.inside.arrays import MAX_ITEMS, Raw, built
 from sandbox.inside.codec import CodecError, encode
 from sandbox.inside.decoder import decode
-from sandbox.inside.test_report import FOREIGN
 
 
-@pytest.fixture(scope="module", params=["namespaces", "landlock"])
-def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """A sandbox whose programs find numpy, not loaded beforehand in one of the tiers."""
-    site = Path(np.__file__).parents[1]
-    preload = ["numpy"] if request.param == "namespaces" else []
-    limits = Limits(cpu_s=4.0, memory_mb=512, output_mb=4.0)
-    with Sandbox(tier=request.param, limits=limits, site_dirs=[site], preload=preload) as made:
-        yield made
+@pytest.fixture
+def box(numeric_box: Sandbox) -> Sandbox:
+    """The one whose programs find numpy."""
+    return numeric_box
 
 
 HONEST = {
@@ -87,14 +80,13 @@ def test_an_array_without_items_makes_a_weak_harness(box: Sandbox) -> None:
 
 
 def test_what_cannot_be_compared_is_said_so(box: Sandbox) -> None:
-    code = "import numpy as np\ndef f(n): return np.array(['a'] * n)"
-    result = box.run_asserts(code, "assert f(2) == ['a', 'a']")
-    assert result.verdict == "WA", result
-    assert FOREIGN in result.tests[0].reason, "a wrong answer that may be none has to be known as such"
-    plain = box.run_asserts(
-        "import numpy as np\nrng = np.random.default_rng()\ndef f(n): return 0", "assert f(2) == 1"
+    code = "import numpy as np\ndef f(n): return np.zeros(n, 'i4,i4')"
+    result = box.run_asserts(code, "import numpy as np\nassert (f(2) == np.zeros(2, 'i4,i4')).all()")
+    assert result.tests[0].undecided, "two arrays of a kind that does not cross may be equal"
+    plain = box.run_asserts(code, "import numpy as np\nassert f(2) == [1, 1]")
+    assert (plain.verdict, plain.tests[0].undecided) == ("WA", ""), (
+        "a list is no such array, whatever it holds"
     )
-    assert plain.tests[0].reason == "AssertionError", "numpy has no part in this one"
 
 
 def test_numbers_returned_by_a_call_are_plain_and_arrays_are_not(box: Sandbox) -> None:
@@ -145,8 +137,8 @@ def test_forged_bytes_pass_no_test(box: Sandbox, name: str) -> None:
     assert result.verdict in ("WA", "RE"), f"{name}: {result}"
 
 
-@pytest.mark.parametrize("value", [np.array([None]), np.array(["a"]), np.array([(1, 2)], "i4,i4"), np.array(["2020-01-01"], "M8[D]"), np.zeros(2, ">i4"), np.longdouble(1), np.recarray((1,), "f8")], ids=lambda value: str(value.dtype) + type(value).__name__)  # fmt: skip
-def test_arrays_of_anything_but_numbers_do_not_cross(value: Any) -> None:
+@pytest.mark.parametrize("value", [np.array([(1, 2)], "i4,i4"), np.zeros(2, ">i4"), np.longdouble(1), np.recarray((1,), "f8")], ids=lambda value: str(value.dtype) + type(value).__name__)  # fmt: skip
+def test_arrays_of_other_kinds_do_not_cross(value: Any) -> None:
     with pytest.raises(CodecError):
         encode(value, arrays=True)
 

@@ -73,7 +73,7 @@ def test_a_limit_broken_while_tests_are_prepared_passes_nothing(box: Sandbox) ->
 
 def test_a_weak_harness_is_known_before_the_run_is_cut_short(box: Sandbox) -> None:
     code = (
-        "class P:\n    def __eq__(s, o): return True\n"
+        "class P:\n    def __eq__(s, o): return type(o) is P\n"
         "def loop():\n    while True: pass"
     )  # fmt: skip
     result = box.run_asserts(code, "assert P() == P()\nassert loop() == 1", limits=Limits(cpu_s=0.5))

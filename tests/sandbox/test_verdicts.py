@@ -146,7 +146,7 @@ def test_judges_asserts_in_another_process(box: Sandbox, kind: str) -> None:
     code, tests, verdict = ASSERTS[kind]
     result = box.run_asserts(code, tests, entry="f")
     assert result.verdict == verdict, f"{kind} got {result}"
-    assert not result.weak_harness
+    assert result.weak_harness == ("helper" in kind), "what a helper of the solution says is its own word"
 
 
 PYTEST_FILE = """

@@ -31,13 +31,14 @@ def test_a_pass_by_the_solutions_own_word_counts_if_it_can_also_say_no(judge: Ju
     honest = verdict(judge, fenced(POINT.format(equal="self.x == other.x")), POINTS)
     assert honest.verdict == "pass", honest.detail
     assert "weak harness, controls fail as they must" in honest.detail
-    cheat = verdict(judge, fenced(POINT.format(equal="True")), POINTS)
+    assert verdict(judge, fenced(POINT.format(equal="True")), POINTS).verdict == "fail", "it agrees with all"
+    cheat = verdict(judge, fenced(POINT.format(equal="type(other) is Point")), POINTS)
     assert (cheat.verdict, cheat.score) == ("fail", 0.0), cheat.detail
     assert "ask for other values" in cheat.detail
 
 
 def test_tests_that_an_empty_solution_passes_are_an_error(judge: Judge) -> None:
-    code = "class A:\n    def __eq__(self, other): return True\ndef make(): return A()"
+    code = "class A:\n    def __eq__(self, other): return type(other) is A\ndef make(): return A()"
     found = verdict(judge, fenced(code), "made = make()\nassert made == made\nassert A() is not None")
     assert found.verdict == "error", found.detail
     assert "empty solution" in found.detail
@@ -80,7 +81,11 @@ ARRAYS = [
     ("np.arange(n) + 1", "assert np.allclose(f(3), [0, 1, 2])", "fail"),
     ("np.empty((0, 1))", "assert np.allclose(f(3), [0, 1, 2])", "fail"),
     ("np.empty((0, 1))", "assert (f(3) == np.array([0, 1, 2])).all()", "fail"),
-    ("np.array(['a'] * n)", "assert (f(3) == np.array(['a'] * 3)).all()", "error"),
+    ("np.array(['a'] * n)", "assert (f(3) == np.array(['a'] * 3)).all()", "pass"),
+    ("np.array(['a'] * n)", "assert (f(3) == np.array(['b'] * 3)).all()", "fail"),
+    ("np.empty((0, 1))", "want = np.array([0, 1, 2])\nassert np.allclose(f(3), want)", "fail"),
+    ("[]", "want = np.array([0, 1, 2])\nassert np.allclose(f(3), want)", "fail"),
+    ("[]", "want = [0, 1, 2]\nnp.testing.assert_allclose(f(3), want)", "fail"),
     ("np.arange(n).sum()", "assert f(3) == 4", "fail"),
 ]
 

@@ -52,11 +52,20 @@ int main() {
 
 
 def accepts(box: Sandbox, checker: Checker, given: str, wanted: str, output: str) -> bool:
-    """Whether the checker accepts an output.
+    """Whether the checker accepts an output. One that makes it crash, where the output wanted does not, is
+    rejected.
 
     Raises:
-        BadTests: the checker does not compile, crashes, or prints no score: that says nothing of the output.
+        BadTests: the checker does not compile, crashes, or prints no score whatever it is given.
     """
+    try:
+        return _judged(box, checker, given, wanted, output)
+    except BadTests:
+        _judged(box, checker, given, wanted, wanted)
+        return False
+
+
+def _judged(box: Sandbox, checker: Checker, given: str, wanted: str, output: str) -> bool:
     files = [("input.txt", given), ("correct_output.txt", wanted), ("solution_output.txt", output)]
     if checker.protocol == "testlib":
         files[1], files[2] = files[2], files[1]

@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 
-from sandbox.inside.test_report import FOREIGN
+from sandbox import TestResult
 from verifiers.code.blocks import Program
 from verifiers.code.runs import Ran
 from verifiers.testforms import AssertTests, CodeTests, PytestTests
@@ -16,8 +16,6 @@ __all__ = ["harness_fault"]
 
 _NO_MODULE = re.compile(r"No module named '([A-Za-z_]\w*)")
 _NO_NAME = re.compile(r"NameError: name '(\w+)' is not defined")
-_CANNOT_CROSS = re.compile(r"\bCodecError\b|'Remote'|" + re.escape(FOREIGN))
-_NUMPY_VALUE = re.compile(r"\ba (?:ndarray|bool_?|u?int\d+|float\d+|complex\d+) may not cross")
 _WELL_KNOWN = frozenset({
     "PIL", "attr", "bs4", "cv2", "django", "flask", "gmpy2", "lxml", "matplotlib", "networkx", "nltk",
     "numba", "numpy", "pandas", "psutil", "pydantic", "pytz", "regex", "requests", "scipy", "seaborn",
@@ -27,53 +25,50 @@ _WELL_KNOWN = frozenset({
 
 
 def harness_fault(program: Program, ran: Ran, tests: CodeTests) -> str | None:
-    """Why a run that did not pass says nothing of its program; null where it does say so."""
-    failed = [test.reason for test in ran.result.tests if test.verdict not in ("AC", "TLE", "MLE", "OLE")]
-    tree = parsed(ran.source) if isinstance(tests, (AssertTests, PytestTests)) else None
-    if program.language != "python":
+    """Why a run that did not pass says nothing of its program; null where it does say so.
+
+    A program chooses the text of its exceptions, so a text alone excuses nothing.
+    """
+    failed = [test for test in ran.result.tests if test.verdict not in ("AC", "TLE", "MLE", "OLE")]
+    if program.language != "python" or not failed:
         return None
-    if not isinstance(tree, ast.Module):
-        if any(_NUMPY_VALUE.search(reason) for reason in failed):
-            return "the result is a value of numpy, which cannot leave the solution's process"
-        return _missing_package(failed, set())
-    return (
-        _missing_package(failed, imported_packages(tree))
-        or _unknown_name(failed, tree, tests)
-        or _other_process(failed, tree, program, ran)
-    )
+    tree = parsed(ran.source) if isinstance(tests, (AssertTests, PytestTests)) else ""
+    code = parsed(program.code)
+    own = set() if isinstance(code, str) else imported_packages(code)
+    of_tests = set() if isinstance(tree, str) else imported_packages(tree)
+    missing = _missing_package([test.reason for test in failed], of_tests, own & _WELL_KNOWN)
+    if missing is not None or isinstance(tree, str):
+        return missing
+    undecided = next((test.undecided for test in failed if test.undecided), None)
+    if undecided is not None:
+        return f"the tests compare what cannot leave the solution's process: {undecided}"
+    return _unknown_name(failed, tree, tests) or _other_process(tree)
 
 
-def _missing_package(failed: list[str], of_tests: set[str]) -> str | None:
-    for reason in failed:
+def _missing_package(reasons: list[str], of_tests: set[str], of_program: set[str]) -> str | None:
+    for reason in reasons:
         found = _NO_MODULE.search(reason)
-        if found and found[1] not in sys.stdlib_module_names and found[1] in of_tests | _WELL_KNOWN:
+        if found and found[1] not in sys.stdlib_module_names and found[1] in of_tests | of_program:
             return f"the package '{found[1]}' is not in the sandbox; add it to 'packages'"
     return None
 
 
-def _unknown_name(failed: list[str], tree: ast.Module, tests: CodeTests) -> str | None:
+def _unknown_name(failed: list[TestResult], tree: ast.Module, tests: CodeTests) -> str | None:
     """A name that the tests use beside their entry point, and that nobody was asked to define."""
     entry = getattr(tests, "entry_point", None)
-    for reason in failed if entry else []:
-        found = _NO_NAME.search(reason)
+    for test in failed if entry else []:
+        # What the solution raises itself is an RE.
+        found = _NO_NAME.search(test.reason) if test.verdict == "WA" else None
         if found and found[1] != entry and found[1] in free_names(tree):
             return f"the tests use '{found[1]}', which nothing defines"
     return None
 
 
-def _other_process(failed: list[str], tree: ast.Module, program: Program, ran: Ran) -> str | None:
+def _other_process(tree: ast.Module) -> str | None:
     """What tests do to their own process, which does not reach the solution's."""
-    if any(_CANNOT_CROSS.search(reason) for reason in failed):
-        return "the tests pass, or compare by operators, values that cannot leave their process"
-    if not failed:
-        return None
     uses = {name for node in ast.walk(tree) if (name := _name_of(node)) is not None}
     if uses & {"mock", "unittest.mock", "monkeypatch"}:
         return "the tests replace parts of the solution's process, which they do not share"
-    code = parsed(program.code)
-    own = set() if isinstance(code, str) else imported_packages(code)
-    if uses & {"seed"} and own & {"random", "numpy"}:
-        return "the tests seed random numbers of the solution's process, which they do not share"
     return None
 
 

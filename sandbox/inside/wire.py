@@ -1,0 +1,224 @@
+"""The judge's end of the link to the solution: values become stand-ins and back, calls go both ways."""
+
+from __future__ import annotations
+
+import builtins
+import collections
+import io
+import sys
+import types
+from typing import Any
+
+from sandbox.inside.arrays import Raw, built, is_array
+from sandbox.inside.channel import Closed, Link, TooLarge
+from sandbox.inside.codec import CodecError
+from sandbox.inside.remote import Remote
+
+__all__ = ["SolutionDied", "Wire"]
+
+
+class SolutionDied(BaseException):
+    """The solution's process ended before it answered, or broke the protocol."""
+
+
+class Wire:
+    """The judge's end: turns values into stand-ins and back, and answers calls that go the other way."""
+
+    def __init__(self, fd: int):
+        self.weak = False
+        self.died: str | None = None
+        """Why the solution answers no more; whatever the tests made of that, they have not passed."""
+        self.from_solution: set[int] = set()
+        """Ids of exceptions that the solution raised."""
+        self.named: set[str] = set()
+        """Names that the tests speak of."""
+        self.packages: set[str] = set()
+        """Packages that the tests import."""
+        self._doubts: set[str] = set()
+        self._lent: list[Any] = [None]
+        self._errors: dict[int, type[BaseException]] = {}
+        self._kept: list[BaseException] = []
+        self._link = Link(fd, special=self._refer, resolve=self._resolve, array=self._array)
+        self.test_modules: set[str] = {"__tests__"}
+
+    def ask(self, verb: str, *rest: Any) -> Any:
+        """One question to the solution, and its answer.
+
+        Raises:
+            SolutionDied: it ended, or sent what may not cross.
+            BaseException: what the solution raised, as the built-in class of that name.
+        """
+        try:
+            self._link.send([verb, *rest])
+            while True:
+                message = self._link.receive()
+                if type(message) is not list or not message:
+                    raise self._dead("the solution broke the protocol")
+                if message[0] not in ("call", "get", "set"):
+                    break
+                self._answer(message)
+            return self._finish(message, rest, stops=verb == "op" and rest[0] in ("next", "getitem"))
+        except (Closed, TooLarge) as error:
+            raise self._dead("the solution ended before it answered") from error
+        except (ValueError, TypeError, IndexError) as error:
+            if id(error) in self.from_solution:
+                raise
+            raise self._dead(f"the solution broke the protocol: {error}") from error
+
+    def doubt(self, why: str) -> None:
+        """Notes what keeps a test from saying anything of the solution."""
+        self._doubts.add(why)
+
+    def taken_doubts(self) -> str:
+        """What was noted since the last time, as one line."""
+        found = ", ".join(sorted(self._doubts)[:4])
+        self._doubts.clear()
+        return found
+
+    def _dead(self, why: str) -> SolutionDied:
+        self.died = self.died or why
+        return SolutionDied(why)
+
+    def _finish(self, message: list[Any], rest: tuple[Any, ...], *, stops: bool) -> Any:
+        if message[0] == "ok":
+            _, result, changed, printed = message
+            _forward(printed)
+            if changed:
+                for place, value in changed:
+                    _overwrite(rest[1][place], value)
+            return result
+        _, names, arguments, kinds, printed = message
+        _forward(printed)
+        raise self._error(names, arguments, kinds, stops=stops)
+
+    def _error(
+        self, names: list[str], arguments: list[Any], kinds: list[Any], *, stops: bool
+    ) -> BaseException:
+        base = next((found for name in names if (found := _builtin_error(name)) is not None), RuntimeError)
+        kind: type[BaseException] = next((item for item in kinds if _is_error(item)), base)
+        flow = next((item for item in _FLOW if issubclass(kind, item) or issubclass(base, item)), None)
+        if flow is not None and flow.__name__ not in self.named and not (stops and flow is StopIteration):
+            # It would end a loop, a generator or the run of the tests, and look like their own doing.
+            base = kind = RuntimeError
+            arguments = [f"the solution raised {flow.__name__}"]
+        try:
+            error = kind(*arguments)
+        except Exception:
+            error = base.__new__(base)
+        self.from_solution.add(id(error))
+        self._kept.append(error)
+        return error
+
+    def _answer(self, message: list[Any]) -> None:
+        """A call, or an attribute, of something that the tests themselves passed in."""
+        verb, number = message[0], message[1]
+        try:
+            if type(number) is not int or not 0 < -number < len(self._lent):
+                raise ValueError("no such object")
+            target = self._lent[-number]
+            if verb == "call":
+                result = target(*message[2], **message[3])
+            elif (
+                type(message[2]) is not str
+                or message[2].startswith("_")
+                or isinstance(target, types.FunctionType)
+            ):
+                raise AttributeError(message[2])
+            elif verb == "get":
+                result = getattr(target, message[2])
+            elif callable(getattr(type(target), message[2], None)):
+                raise AttributeError(f"{message[2]} is a method of the tests")
+            else:
+                result = None
+                setattr(target, message[2], message[3])
+            self._link.send(["answer", "ok", result])
+        except (Closed, CodecError, SolutionDied):
+            raise
+        except Exception as error:
+            self._link.send(["answer", "raise", type(error).__name__, [str(error)]])
+
+    def _refer(self, value: Any) -> tuple[int, str] | None:
+        if isinstance(value, Remote):
+            return object.__getattribute__(value, "_number"), ""
+        if (
+            isinstance(value, type)
+            and issubclass(value, BaseException)
+            and hasattr(value, "_solution_number")
+        ):
+            return int(value._solution_number), ""
+        if isinstance(value, (type, types.BuiltinFunctionType)):
+            if value.__module__ in sys.stdlib_module_names:
+                return 0, f"{value.__module__}:{value.__qualname__}"
+            return None
+        own = (
+            isinstance(value, (types.FunctionType, types.MethodType))
+            or type(value).__module__ in self.test_modules
+        )
+        if own and type(value).__module__ not in ("unittest.mock",):
+            self._lent.append(value)
+            return -(len(self._lent) - 1), ""
+        return None
+
+    def _resolve(self, number: int, text: str) -> Any:
+        if number < 0:
+            if -number >= len(self._lent):
+                raise CodecError("no such object")
+            return self._lent[-number]
+        kind, _, name = text.partition(":")
+        if kind == "library":
+            known = _library(name)
+            if known is not None:
+                return known
+        if kind == "error":
+            if number not in self._errors:
+                self._errors[number] = type(name, (Exception,), {"_solution_number": number})
+            return self._errors[number]
+        return Remote(self, number, kind, name)
+
+    def _array(self, parts: Raw) -> Any:
+        # An array without items agrees with every other that it can be spread over.
+        self.weak = self.weak or 0 in (parts.shape or ())
+        return built(parts)
+
+
+def _library(name: str) -> Any:
+    """A type of the standard library, which is the same on both sides."""
+    module, _, path = name.partition(":")
+    if module not in ("builtins", "collections", "typing", "fractions", "decimal", "datetime", "types"):
+        return None
+    found = getattr(sys.modules.get(module) or builtins, path, None)
+    return found if isinstance(found, type) else None
+
+
+_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit, KeyboardInterrupt, SystemExit)
+"""Exceptions that steer what they pass through."""
+
+
+def _is_error(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _builtin_error(name: Any) -> type[BaseException] | None:
+    found = getattr(builtins, name, None) if type(name) is str else None
+    return found if _is_error(found) else None
+
+
+def _forward(printed: Any) -> None:
+    """What the solution printed during a call appears where the tests capture output."""
+    if type(printed) is str and printed and isinstance(sys.stdout, io.TextIOBase):
+        sys.stdout.write(printed)
+
+
+def _overwrite(target: Any, value: Any) -> None:
+    """An argument that the call changed in place, changed here in place as well."""
+    if type(target) is not type(value) and not (isinstance(target, dict) and isinstance(value, dict)):
+        raise TypeError("an argument changed its type")
+    if isinstance(target, (list, bytearray)):
+        target[:] = value
+    elif is_array(target):
+        if (target.shape, target.dtype) != (value.shape, value.dtype):
+            raise TypeError("an argument changed its shape")
+        target[...] = value
+    else:
+        target.clear()
+        (target.extend if isinstance(target, collections.deque) else target.update)(value)
