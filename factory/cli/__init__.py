@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
+from types import FrameType
+from typing import NoReturn
 
 import typer
 from click.exceptions import ClickException
@@ -20,6 +23,9 @@ from factory.core import BudgetSpent, FactoryError
 
 __all__ = ["app", "main"]
 
+_EARLY = 130
+"""Exit code of what its user has ended."""
+
 app = typer.Typer(
     name="factory",
     help="One pipeline file in, one trusted reasoning dataset out.",
@@ -34,13 +40,13 @@ for _module in (running, planning, looking, judging, proving, tools, outgoing):
 
 def main() -> None:
     """Runs the command line and exits; an error is one line unless `--debug` is given."""
+    signal.signal(signal.SIGTERM, _interrupted)
     debug = "--debug" in sys.argv
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     try:
         result = app(arguments, standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_end_early())
     except BudgetSpent as error:
         _report(f"incomplete, budget: {error}", debug=debug)
         sys.exit(error.exit_code)
@@ -61,7 +67,17 @@ def main() -> None:
             debug=debug,
         )
         sys.exit(1)
-    sys.exit(result if isinstance(result, int) else 0)
+    # Typer gives an exit code in place of what a Ctrl-C raises.
+    sys.exit(_end_early() if result == _EARLY else result if isinstance(result, int) else 0)
+
+
+def _end_early() -> int:
+    print("interrupted; run again to resume", file=sys.stderr)
+    return _EARLY
+
+
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _report(text: str, *, debug: bool) -> None:

@@ -9,6 +9,7 @@ __all__ = [
     "Busy",
     "DataError",
     "FactoryError",
+    "Interrupted",
     "PipelineError",
     "Refused",
     "RowsLost",
@@ -22,6 +23,12 @@ class FactoryError(Exception):
     """Anything that ends a run and that a person must act on."""
 
     exit_code: ClassVar[int] = 1
+
+
+class Interrupted(FactoryError):
+    """The run was ended by its user; what was finished is kept."""
+
+    exit_code = 130
 
 
 class PipelineError(FactoryError):

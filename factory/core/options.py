@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 __all__ = ["Price", "Resources"]
 
@@ -41,8 +42,9 @@ class Resources(BaseModel):
     """Memory that Ray reserves for one worker, in GiB."""
     retries: Annotated[int, Field(ge=0)] = 3
     """Times a shard is tried again after a lost worker, node or busy teacher."""
-    timeout_s: Annotated[float, Field(gt=0)] | None = None
-    """Wall-clock limit of one teacher request, in seconds."""
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0
+    """Wall-clock limit of one request to an endpoint, in seconds: 10 minutes. Then it is sent again, to
+    another replica where there is one. Long thinking on a busy server may want more."""
     max_in_flight: Annotated[int, Field(ge=1)] | None = None
     """Teacher requests under way at once in one worker."""
     tensor_parallel_size: Annotated[int, Field(ge=1)] = 1
@@ -53,7 +55,7 @@ class Resources(BaseModel):
     """Time without a sign of life from a vLLM engine, in seconds, after which it is ended and started again;
     more than its longest step takes."""
     base_url: str | list[str] | None = None
-    """Endpoint, or replicas, of an HTTP teacher."""
+    """Endpoint, or replicas, of an HTTP teacher, each with http:// or https://; mostly it ends in /v1."""
     api_key_env: str | None = None
     """Name of the environment variable that holds the HTTP teacher's key."""
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
@@ -61,12 +63,26 @@ class Resources(BaseModel):
     tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
     """Cap on an HTTP teacher's prompt and completion tokens."""
     token_budget: Annotated[int, Field(ge=1)] | None = None
-    """Most tokens, of prompts and completions, that one draw identity may cost over all runs; at the cap the
-    run stops as incomplete and goes on when the cap is raised."""
+    """Most tokens, of prompts and completions, that one teacher or judge, asked in one way, may cost over all
+    runs. Each request reserves its `max_tokens` and a token for every byte of its prompt, so the cap is never
+    passed and less than one such request stays unspent; without `max_tokens` 32,768 are reserved. At the cap
+    the run stops as incomplete and goes on when the cap is raised."""
     price: Price | None = None
     """What the HTTP teacher's endpoint asks for; null: nothing is counted in money."""
     money_budget: Annotated[float, Field(gt=0)] | None = None
-    """Most US dollars that one draw identity may cost over all runs, by `price`; works as `token_budget`."""
+    """Most US dollars that the same may cost over all runs, by `price`; works as `token_budget`."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _addresses(cls, base_url: str | list[str] | None) -> str | list[str] | None:
+        for url in [base_url] if isinstance(base_url, str) else base_url or ():
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(
+                    f"'{url}' is no address of an endpoint; wanted http:// or https:// with a host, as in "
+                    "http://localhost:8000/v1"
+                )
+        return base_url
 
     @model_validator(mode="after")
     def _priced(self) -> Resources:

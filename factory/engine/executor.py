@@ -7,12 +7,13 @@ import queue
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Any, Protocol
 
 from factory.core import Apply, Survey
+from factory.core.interrupts import interrupt
 from factory.engine.steps import Step
 from factory.engine.worker import (
     Done,
@@ -54,8 +55,8 @@ class Executor(Protocol):
     def close_step(self, step: Step) -> None:
         """Ends the workers of a sealed step, so that their memory and GPUs are free."""
 
-    def close(self) -> None:
-        """Ends all workers."""
+    def close(self, *, early: bool = False) -> None:
+        """Ends all workers; `early`: the run is broken off, so nothing more may be paid for."""
 
 
 class Holder:
@@ -115,7 +116,7 @@ class LocalExecutor:
         )
         self._flying[step.index] += 1
         future: Future[Any] = pool.submit(self._run, step, unit)
-        future.add_done_callback(lambda f: self._outcomes.put((unit, f.result())))
+        future.add_done_callback(lambda f: None if f.cancelled() else self._outcomes.put((unit, f.result())))
 
     def _run(self, step: Step, unit: Unit) -> Outcome:
         if needs_own_worker(step, unit.phase) or (holds(step, unit.phase) and not self._processes):
@@ -124,7 +125,7 @@ class LocalExecutor:
             return run_unit(step, unit, spread=partial(_spread, pool=self._processes))
         try:
             outcome: Outcome = self._processes.submit(run_in_worker, step, unit).result()
-        except BrokenExecutor as error:
+        except (BrokenExecutor, CancelledError) as error:
             return Lost(f"a worker process died: {error}")
         return outcome
 
@@ -149,8 +150,12 @@ class LocalExecutor:
         if pool:
             pool.shutdown(wait=True)
 
-    def close(self) -> None:
-        """Waits for units under way, then closes everything."""
+    def close(self, *, early: bool = False) -> None:
+        """Waits for units under way, then closes all; where it is `early`, they ask for no more."""
+        if early:
+            interrupt()
+            if self._processes:
+                self._processes.shutdown(wait=True, kill_workers=True)
         for pool in self._pools.values():
             pool.shutdown(wait=True, cancel_futures=True)
         if self._processes:

@@ -130,8 +130,8 @@ class RayExecutor:
                 del self._reserved[actor]
                 _end(actor)
 
-    def close(self) -> None:
-        """Ends all actors; the cluster stays as it was found."""
+    def close(self, *, early: bool = False) -> None:
+        """Ends all actors, whose units then end with them; the cluster stays as it was found."""
         for ref, (_, actor) in self._flying.items():
             if actor is None:
                 ray.cancel(ref, force=True)

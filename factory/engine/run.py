@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,8 @@ def run(
     """Runs what is not done and gives every step's manifest, in order.
 
     A second run on the same folder is refused while the first is alive; `then` is called with the manifests
-    while the folder is still held. Ctrl-C and errors leave all finished shards in place.
+    while the folder is still held. Ctrl-C and errors give up what is under way, paid requests too, and leave
+    all that is finished in place; at a spent budget what is under way is waited for.
     """
     with lease(root):
         schedule = Schedule(steps)
@@ -86,20 +88,25 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
         state.step.announce()
     record.write("running", schedule)
     executor = _executor(local=local, address=address, shards=schedule.shards)
+    early = True
     try:
         with Board(record.steps[0].folder.rsplit("/", 3)[-3], quiet=quiet) as board:
             _loop(schedule, executor, board, record)
+        early = False
     except KeyboardInterrupt:
+        # Whoever cannot wait for the units under way ends the process by asking once more.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         record.write("interrupted", schedule)
         raise
     except BudgetSpent as error:
+        early = False  # what is under way is paid for
         record.write("incomplete", schedule, error=f"budget: {error}")
         raise
     except FactoryError as error:
         record.write("failed", schedule, error=str(error))
         raise
     finally:
-        executor.close()
+        executor.close(early=early)
 
 
 def _executor(*, local: bool, address: str | None, shards: int) -> Executor:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from factory.core import PipelineError, TeacherError
 from factory.teachers.alternatives import Alternatives, byte_ends, tail_mass, vocabulary_digest
-from factory.teachers.base import Completion, Request, Sampling, TeacherDown, split_reasoning, within
+from factory.teachers.base import Completion, Request, Sampling, TeacherDown, split_reasoning
 
 if TYPE_CHECKING:
     from factory.teachers.vllm import Vllm
@@ -26,8 +26,8 @@ _WAITING_PER_SLOT = 2
 class Engine:
     """A loaded model: one request in, one completion out."""
 
-    def __init__(self, teacher: Vllm, engine: Any, *, timeout_s: float | None) -> None:
-        """`engine` is an `AsyncLLM` that was loaded for the teacher; `timeout_s` holds for one request."""
+    def __init__(self, teacher: Vllm, engine: Any) -> None:
+        """`engine` is an `AsyncLLM` that was loaded for the teacher."""
         from vllm.platforms import current_platform
 
         self._teacher = teacher
@@ -36,7 +36,6 @@ class Engine:
         self._context = int(engine.model_config.max_model_len)
         self._lora = _adapter(teacher)
         self._number = 0
-        self._timeout_s = timeout_s
         self._parser = self._reasoning_parser()
         self._prompt = lru_cache(maxsize=256)(self._render)
         # A generator of its own crashes the processor's sampler.
@@ -61,8 +60,7 @@ class Engine:
             )
         self._number += 1
         try:
-            work = self._generate(tokens, request, f"{self._number}")
-            output = await within(self._timeout_s, work, who=self._teacher.name)
+            output = await self._generate(tokens, request, f"{self._number}")
         except EngineDeadError as error:
             raise TeacherDown(f"the engine of teacher '{self._teacher.name}' died") from error
         except VLLMClientError as error:

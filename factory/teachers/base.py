@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,10 +26,7 @@ __all__ = [
     "TurnSegment",
     "request_seed",
     "split_reasoning",
-    "within",
 ]
-
-T = TypeVar("T")
 
 FinishReason = Literal["stop", "length", "error"]
 
@@ -138,7 +134,7 @@ class LiveTeacher(Protocol):
         """Answer one request; returns the moment the completion is finished.
 
         A request that can never be answered gives a Completion whose finish_reason is `error`.
-        The teacher keeps the time limit of one request, `Resources.timeout_s`, itself.
+        A teacher behind an endpoint keeps the time limit of one request, `Resources.timeout_s`, itself.
         Raises Busy when the same request may be tried again, TeacherDown when the teacher must be opened
         again first, and Refused when the teacher takes no requests from us at all.
         """
@@ -183,15 +179,6 @@ class Teacher(BaseModel, ABC):
     @abstractmethod
     def open(self, resources: Resources) -> AbstractAsyncContextManager[LiveTeacher]:
         """Load the model, or connect, for as long as the context lasts; Continuing where `continues`."""
-
-
-async def within(timeout_s: float | None, work: Awaitable[T], *, who: str) -> T:
-    """The result of the work. Raises Busy when it takes longer than `timeout_s` seconds (null: no limit)."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await work
-    except TimeoutError as error:
-        raise Busy(f"teacher '{who}' gave no answer within {timeout_s} s") from error
 
 
 def request_seed(seed: int | None, problem: str, sample_index: int) -> int | None:

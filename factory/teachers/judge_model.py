@@ -5,42 +5,54 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
-from factory.core import Busy, Refused, Resources
+from factory.core import FactoryError, Interrupted, Resources
 from factory.models.batch_models import loaded_teacher
-from factory.models.endpoint_clients import FORBIDDEN, OVERLOADED, api_key, clients_of, retry_after_s
-from factory.models.rate_control import Pace, Pool, Rate
+from factory.models.endpoint import Endpoint, PromptRefused, opened_endpoint
+from factory.models.event_loop import LoopThread, all_or_first_fatal
+from factory.models.spending_caps import SpendingCaps
 from factory.models.vllm_engine import structured_output
-from factory.teachers.http import Http, schema_format
-from factory.teachers.loop import LoopThread
+from factory.teachers.chat import schema_format
+from factory.teachers.http import Http
 from factory.teachers.vllm import Vllm
 from verifiers.judge.model import JudgeCompletion, Model, Sampling, TokenLogprobs
 
-__all__ = ["opened_judge"]
+__all__ = ["JudgeStopped", "opened_judge"]
 
 Conversation = Sequence[Mapping[str, str]]
 
-_TIMEOUT_S = 600.0
-"""One answer of an endpoint, where the run options say nothing."""
-_PATIENCE_S = 600.0
-"""Time without an answer to a question after which it is given up for this run, in seconds."""
-_MOST_AT_ONCE = 64
+
+class JudgeStopped(Exception):
+    """A batch that was broken off: what was answered by then is paid for."""
+
+    def __init__(self, answers: Sequence[JudgeCompletion | None], cause: FactoryError) -> None:
+        """`answers` in the order of the questions, null where there is none."""
+        super().__init__(str(cause))
+        self.answers, self.cause = answers, cause
 
 
 @contextmanager
-def opened_judge(teacher: Vllm | Http, *, resources: Resources) -> Iterator[Model]:
+def opened_judge(teacher: Vllm | Http, *, resources: Resources, caps: SpendingCaps) -> Iterator[Model]:
     """Loads the model, or connects, for as long as the context lasts.
 
     A conversation that the model cannot take is answered with an empty text, which no verdict can be read
-    from. The model raises Busy when the same batch may be tried again, Refused when it takes no requests.
+    from. Behind an endpoint the caps hold as for a teacher, and the model raises JudgeStopped with its cause:
+    Busy when the same batch may be tried again, Refused when it takes no requests, BudgetSpent at a cap.
     """
     if isinstance(teacher, Http):
-        with LoopThread("judge") as loop, _connected(teacher, resources, loop) as model:
-            yield model
+        with LoopThread("judge") as loop:
+            stack = AsyncExitStack()
+            try:
+                connecting = stack.enter_async_context(
+                    opened_endpoint(resources, who=f"judge '{teacher.name}'")
+                )
+                judge = _HttpJudge(teacher, loop.run(connecting), caps)
+                yield lambda conversations, how: loop.run(judge.answer(conversations, how))
+            finally:
+                loop.close_with(stack.aclose())
         return
     with loaded_teacher(teacher, resources=resources, enable_prefix_caching=True) as llm:
         yield lambda conversations, how: _said(llm, teacher, conversations, how)
@@ -99,84 +111,48 @@ def _merged(likeliest: Sequence[tuple[str, float]]) -> dict[str, float]:
     return merged
 
 
-@contextmanager
-def _connected(teacher: Http, resources: Resources, loop: LoopThread) -> Iterator[Model]:
-    key, who = api_key(resources.api_key_env), f"judge '{teacher.name}'"
-    clients = clients_of(resources, key=key, timeout_s=_TIMEOUT_S, who=who)
-    most = resources.max_in_flight or _MOST_AT_ONCE
-    endpoint = _Endpoint(teacher, Pool([(c, Pace(most=most)) for c in clients]), resources, key=key)
-    try:
-        yield lambda conversations, how: loop.run(endpoint.answer(conversations, how))
-    finally:
-        for client in clients:
-            loop.run(client.close())
+class _HttpJudge:
+    """A judge behind its connected endpoint."""
 
-
-class _Endpoint:
-    """Replicas that are asked for judgements."""
-
-    def __init__(self, teacher: Http, pool: Pool[Any], resources: Resources, *, key: str) -> None:
-        per_minute = resources.requests_per_minute
-        self._teacher, self._pool, self._key = teacher, pool, key
-        self._retries = resources.retries
-        self._requests = Rate(None if per_minute is None else per_minute / (resources.workers or 1))
+    def __init__(self, teacher: Http, endpoint: Endpoint, caps: SpendingCaps) -> None:
+        self._teacher, self._endpoint, self._caps = teacher, endpoint, caps
+        self._slots = asyncio.Semaphore(endpoint.slots)
 
     async def answer(self, conversations: Sequence[Conversation], how: Sampling) -> list[JudgeCompletion]:
-        """All answers, in order. What cannot be had ends the batch and cancels what is under way."""
+        """All answers, in order. Raises JudgeStopped where one cannot be had."""
         asked = [asyncio.create_task(self._ask(conversation, how)) for conversation in conversations]
         try:
-            return list(await asyncio.gather(*asked))
+            await all_or_first_fatal(asked)
+        except (FactoryError, asyncio.CancelledError) as error:
+            done = [task.done() and not task.cancelled() and task.exception() is None for task in asked]
+            cause = error if isinstance(error, FactoryError) else Interrupted("the run was interrupted")
+            raise JudgeStopped(
+                [task.result() if ended else None for task, ended in zip(asked, done, strict=True)], cause
+            ) from error
         finally:
             for task in asked:
                 task.cancel()
+        return [task.result() for task in asked]
 
     async def _ask(self, conversation: Conversation, how: Sampling) -> JudgeCompletion:
-        began, failures, avoid = time.monotonic(), 0, None
-        while True:
-            await self._requests.take()
-            client, pace = await self._pool.take(avoid=avoid)
+        texts = [message["content"] for message in conversation]
+        size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+        async with self._slots:
+            reserved = await self._caps.reserve(prompt_bytes=size, max_tokens=how.max_tokens)
+            prompt_tokens = completion_tokens = 0
             try:
-                got = await self._attempt(client, pace, conversation, how)
+                got = await self._endpoint.ask(
+                    self._body(conversation, how),
+                    _reported,
+                    characters=sum(map(len, texts)),
+                    max_tokens=how.max_tokens,
+                )
+                if isinstance(got, PromptRefused):
+                    return JudgeCompletion("")
+                prompt_tokens, completion_tokens = got.prompt_tokens, got.completion_tokens
+                return got.value
             finally:
-                await self._pool.give_back(pace)
-            if isinstance(got, JudgeCompletion):
-                return got
-            failures += not got.retry_after_s
-            if failures > self._retries or time.monotonic() - began > _PATIENCE_S:
-                raise got
-            avoid = None if got.retry_after_s else client
-
-    async def _attempt(
-        self, client: Any, pace: Pace, conversation: Conversation, how: Sampling
-    ) -> JudgeCompletion | Busy:
-        import openai
-
-        sent_at = time.monotonic()
-        try:
-            answer = await client.chat.completions.create(**self._body(conversation, how))
-            judgement = _reported(answer)
-        except openai.APIStatusError as error:
-            return self._refusal(error, pace, sent_at)
-        except (openai.APIError, ValueError, TypeError, AttributeError, LookupError) as error:
-            # Cut, hung, or not what the protocol says: a proxy's page, half a body.
-            pace.failed(sent_at=sent_at)
-            return self._busy(f"{type(error).__name__}: {error}")
-        pace.went_well()
-        return judgement
-
-    def _refusal(self, error: Any, pace: Pace, sent_at: float) -> JudgeCompletion | Busy:
-        if error.status_code in FORBIDDEN:
-            raise Refused(str(self._busy(str(error))))
-        if error.status_code in OVERLOADED:
-            wait_s = retry_after_s(error.response.headers)
-            pace.was_refused(sent_at=sent_at, retry_after_s=wait_s)
-            return self._busy(str(error), retry_after_s=wait_s or 0.5)
-        if error.status_code >= 500 or error.status_code in (408, 409):
-            pace.failed(sent_at=sent_at)
-            return self._busy(str(error))
-        # The conversation itself is refused: too long, or against a policy.
-        pace.went_well()
-        return JudgeCompletion("")
+                self._caps.settle(reserved, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens)
 
     def _body(self, conversation: Conversation, how: Sampling) -> dict[str, Any]:
         teacher = self._teacher
@@ -193,11 +169,6 @@ class _Endpoint:
         if how.choices:
             body |= schema_format(_schema(how.choices))
         return body | ({"seed": how.seed} if teacher.seeded else {})
-
-    def _busy(self, message: str, *, retry_after_s: float | None = None) -> Busy:
-        # Some endpoints repeat the key that they refuse.
-        clean = " ".join(message.replace(self._key, "***").split())[:500]
-        return Busy(f"judge '{self._teacher.name}': {clean}", retry_after_s=retry_after_s)
 
 
 def _schema(choices: Sequence[str]) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from factory.core import BudgetSpent, Busy, Resources
+from factory.core import Busy, Resources
+from factory.models.event_loop import LoopThread, all_or_first_fatal
+from factory.models.spending_caps import SpendingCaps
 from factory.teachers.base import Completion, LiveTeacher, Request, Teacher, TeacherDown
 from factory.teachers.journal import Journal, Notebook, batch_group
-from factory.teachers.loop import LoopThread
-from factory.teachers.spending_caps import Purse
 
 __all__ = ["Drawn", "Sampler"]
 
@@ -34,7 +34,7 @@ class Sampler:
 
     def __init__(self, teacher: Teacher, *, resources: Resources, journal: Journal) -> None:
         """The caps of `resources` hold for all that is in the journal."""
-        self._purse = Purse(
+        self._caps = SpendingCaps(
             resources,
             prompt_tokens=journal.prompt_tokens,
             completion_tokens=journal.completion_tokens,
@@ -57,7 +57,7 @@ class Sampler:
 
     def __exit__(self, *exc: object) -> None:
         try:
-            self._loop.run(self._close())
+            self._loop.close_with(self._close())
         finally:
             self._loop.__exit__(*exc)
 
@@ -96,7 +96,7 @@ class Sampler:
         }
         self._under_way |= own
         try:
-            await _all_or_first_fatal(own.values())
+            await all_or_first_fatal(own.values())
             # A shared draw is accounted for by the batch that began it.
             others = {key: await _shared(task) for key, task in shared.items()}
         finally:
@@ -109,7 +109,8 @@ class Sampler:
     async def _draw(self, request: Request, notebook: Notebook) -> Completion:
         live, slots = await self._opened()
         async with slots:
-            likely = await self._purse.set_aside(request)
+            size = sum(len(m["content"].encode("utf-8", "replace")) for m in request.messages)
+            reserved = await self._caps.reserve(prompt_bytes=size, max_tokens=request.sampling.max_tokens)
             paid = None
             try:
                 completion = await live.complete(request)
@@ -120,7 +121,11 @@ class Sampler:
                 await self._drop(live)
                 raise Busy(str(error)) from error
             finally:
-                self._purse.settle(likely, paid)
+                self._caps.settle(
+                    reserved,
+                    prompt_tokens=paid.all_prompt_tokens if paid else 0,
+                    completion_tokens=(paid.completion_tokens or 0) if paid else 0,
+                )
         return completion
 
     async def _opened(self) -> tuple[LiveTeacher, asyncio.Semaphore]:
@@ -166,16 +171,3 @@ async def _shared(task: asyncio.Task[Completion]) -> Completion:
     if task.cancelled():
         raise Busy("the batch that was drawing this completion for another batch too has stopped")
     return task.result()
-
-
-async def _all_or_first_fatal(tasks: Iterable[asyncio.Task[Completion]]) -> None:
-    """Wait for all tasks; what cannot be cured by a retry ends the wait at once."""
-    waiting, first = set(tasks), None
-    while waiting:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
-        for error in (t.exception() for t in done):
-            if error is not None and not isinstance(error, (Busy, BudgetSpent)):
-                raise error
-            first = first or error
-    if first is not None:
-        raise first

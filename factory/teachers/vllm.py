@@ -96,7 +96,7 @@ class Vllm(Teacher):
 
             engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
         try:
-            live = Engine(self, engine, timeout_s=resources.timeout_s)
+            live = Engine(self, engine)
             own = children() - others
             async with watched(engine.is_sleeping, patience_s=resources.health_s, stop=lambda: end(own)):
                 yield live

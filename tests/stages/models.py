@@ -60,6 +60,9 @@ class Judging:
     sure: Callable[[str], float | None]
     """From the last message to the probability of `true`; null: it says nothing of use."""
     status: int = 200
+    refuses: str | None = None
+    """Text of which it says 400 to a message that holds it."""
+    prompt_tokens: int = 7
     logprobs: bool = True
     grade: bool = False
     """Whether it grades: 5 in place of true, 0 in place of false."""
@@ -80,9 +83,11 @@ def judging(sure: Callable[[str], float | None]) -> Iterator[Judging]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with state.lock:
                 state.bodies.append(body)
-            answer = _answer(state, body) if state.status == 200 else {"error": {"message": "no"}}
+            refused = state.refuses is not None and state.refuses in body["messages"][-1]["content"]
+            status = 400 if refused else state.status
+            answer = _answer(state, body) if status == 200 else {"error": {"message": "no"}}
             content = json.dumps(answer).encode()
-            self.send_response(state.status)
+            self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             # A batch that failed cancels its other questions and hears no answer to them.
@@ -120,6 +125,7 @@ def _answer(state: Judging, body: dict[str, Any]) -> dict[str, Any]:
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     if state.logprobs and body.get("logprobs"):
         choice["logprobs"] = {"content": tokens}
-    usage = {"prompt_tokens": 7, "completion_tokens": len(pieces), "total_tokens": 7 + len(pieces)}
+    usage = {"prompt_tokens": state.prompt_tokens, "completion_tokens": len(pieces)}
+    usage["total_tokens"] = sum(usage.values())
     head = {"id": "x", "object": "chat.completion", "created": 1, "model": body["model"]}
     return {**head, "choices": [choice], "usage": usage}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from factory.core import Busy, PipelineError, Refused, Resources, Site
+from factory.core import BudgetSpent, Busy, PipelineError, Refused, Resources, Site
 from factory.stages.verification.verify import Verify
 from tests.stages.models import HEADS, Judging, judging, reward_folder
 from tests.stages.tables import completions, site
@@ -148,12 +148,47 @@ def test_a_judge_that_may_not_think_is_held_to_its_verdict(tmp_path: Path) -> No
 
 def test_a_refused_conversation_is_an_error_and_no_fail(tmp_path: Path) -> None:
     with judging(sure) as endpoint:
-        endpoint.status = 400
+        endpoint.refuses = "comes to five of them"
         rows, _ = run(judge(first=()), ["It comes to five of them."], served(endpoint, tmp_path))
         assert rows[0]["verdict"] == "error"
-        endpoint.status = 200
+        endpoint.refuses = None
         rows, _ = run(judge(first=()), ["It comes to five of them."], served(endpoint, tmp_path))
     assert rows[0]["verdict"] == "pass", "a refusal is remembered as if it were an answer"
+
+
+@pytest.mark.parametrize("place", ["step", "judge"])
+def test_a_judge_keeps_its_caps_over_runs_and_pays_for_no_answer_twice(tmp_path: Path, place: str) -> None:
+    contents = [f"It comes to {n} of them." for n in range(30)]
+    price = {"prompt": 1.0, "completion": 1.0}
+
+    def asked(**caps: Any) -> dict[str, int] | None:
+        at = served(endpoint, tmp_path, max_in_flight=4, **(caps if place == "step" else {}))
+        stage = judge(first=(), resources=caps if place == "judge" else {})
+        try:
+            return run(stage, contents, at)[1]
+        except BudgetSpent:
+            return None
+
+    with judging(sure) as endpoint:
+        endpoint.prompt_tokens = 295
+        assert asked(token_budget=1) is None
+        assert endpoint.bodies == [], "a request is sent for which there are no tokens"
+        assert asked(token_budget=12_000) is None
+        first = len(endpoint.bodies)
+        assert 20 < first <= 40
+        assert asked(token_budget=12_000) is None
+        assert len(endpoint.bodies) <= 40, "a second run spends again what the cap allows once"
+        assert asked(price=price, money_budget=0.012) is None
+        assert len(endpoint.bodies) <= 40
+        spent = asked(price=price)
+    assert spent is not None
+    assert spent["judge_prompt_tokens"] + spent["judge_completion_tokens"] == spent["micro_dollars"]
+    about = [b["messages"][-1]["content"] for b in endpoint.bodies if "of them" in str(b["messages"])]
+    assert len(about) == len(set(about)) == len(contents), "an answer that was paid for is asked for again"
+
+
+def test_where_a_judge_is_reached_and_what_it_may_cost_is_no_part_of_it() -> None:
+    assert judge().identity() == judge(resources={"base_url": "http://a/v1", "token_budget": 9}).identity()
 
 
 def test_rates_of_the_judge_are_in_the_report(tmp_path: Path) -> None:

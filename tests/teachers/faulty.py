@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -45,10 +46,18 @@ class Faulty:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Whoever gives up a request hears no answer to it."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def faulty(plan: Plan = lambda number, body: "ok", **settings: Any) -> Iterator[Faulty]:
     state = Faulty(plan, **settings)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    server = _Quiet(("127.0.0.1", 0), _handler(state))
     server.daemon_threads = True
     state.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()

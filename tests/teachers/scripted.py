@@ -16,7 +16,6 @@ import pyarrow as pa
 from factory.core import PROBLEM_SCHEMA, Busy, Resources, problem_id
 from factory.stages.sampling.sample import Sample
 from factory.teachers import AnyTeacher, Completion, LiveTeacher, Request, Teacher, TeacherDown
-from factory.teachers.base import within
 
 _RIGHT = re.compile(r"RIGHT (\[.*?\])")
 """A problem that names the samples which answer 2; the others answer 3."""
@@ -74,7 +73,11 @@ class _Live:
             raise TeacherDown("the engine died")
         spread = int(request.problem[:4], 16) * 7919 + request.sample_index * 104729
         thinking = asyncio.sleep(self.teacher.delay_ms / 1000 * (spread % 101) / 100)
-        await within(self.timeout_s, thinking, who="scripted")
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await thinking
+        except TimeoutError as error:
+            raise Busy(f"teacher 'scripted' gave no answer within {self.timeout_s} s") from error
         with open(self.teacher.notes, "a") as notes:
             notes.write(f"{request.problem} {request.sample_index}\n")
         ended = "length" if request.sample_index == 3 or last == "ECHO CUT" else "stop"

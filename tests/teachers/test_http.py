@@ -105,10 +105,10 @@ def test_pace_counts_one_refusal_per_round_and_grows_by_one_per_round() -> None:
     now[0] = 3.0
     assert pace.free == 8
     for _ in range(8):
-        pace.went_well()
+        pace.went_well(took_s=1.0)
     assert 8.9 < pace.limit < 9.1
     for _ in range(10_000):
-        pace.went_well()
+        pace.went_well(took_s=1.0)
     assert pace.limit == 64.0
 
 

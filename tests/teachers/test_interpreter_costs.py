@@ -57,7 +57,7 @@ def test_every_request_of_a_turn_is_paid_for_and_counted(tmp_path: Path) -> None
     cap = sum(read) + 7
     with pytest.raises(BudgetSpent):
         draw(tmp_path, stage, "Another?", token_budget=cap)
-    assert draw(tmp_path, stage, "Another?", token_budget=2 * cap + 5000).kept.num_rows == 1
+    assert draw(tmp_path, stage, "Another?", token_budget=cap + 16 * 4096 + 1200).kept.num_rows == 1
 
 
 @pytest.fixture

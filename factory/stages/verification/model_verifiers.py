@@ -14,14 +14,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from factory.core import Site, digest
+from factory.core import Resources, Site, digest
 from factory.core.paths import resolve_path
 from factory.models.batch_models import opened_scorer
 from factory.models.resolve import resolve
+from factory.models.spending_caps import SpendingCaps, SpendingLedger
 from factory.stages.verification.verifier_config import Asked, Opened, Route
 from factory.teachers.answer_cache import Form, Remembering, remembering
 from factory.teachers.http import Http
-from factory.teachers.judge_model import opened_judge
+from factory.teachers.judge_model import JudgeStopped, opened_judge
 from factory.teachers.vllm import Vllm
 from verifiers import Case, LLMJudge, Reward, Verdict
 from verifiers.canaries import CANARIES, Canary
@@ -99,6 +100,9 @@ class JudgeRoute(LLMJudge, Route):
     """Not set: the teacher says which model it is."""
     rescues: tuple[str, ...] = ("math",)
     """Verifiers before this one whose fail, error or timeout a pass of the judge takes the place of."""
+    resources: Resources = Field(default_factory=Resources)
+    """Where this judge is reached and what it may cost, in place of what the step's `resources` say: a run
+    option, never part of the identity."""
 
     @field_validator("model")
     @classmethod
@@ -126,7 +130,8 @@ class JudgeRoute(LLMJudge, Route):
 
     def identity(self) -> dict[str, Any]:
         """Fields, with the identity of the teacher in place of where it is found."""
-        return super().identity() | {"teacher": {**self.teacher.identity(), "name": self.teacher.name}}
+        fields = {name: value for name, value in super().identity().items() if name != "resources"}
+        return fields | {"teacher": {**self.teacher.identity(), "name": self.teacher.name}}
 
     @contextmanager
     def opened(self, site: Site) -> Iterator[Opened]:
@@ -135,22 +140,30 @@ class JudgeRoute(LLMJudge, Route):
         A model in this process is known by its weights, so what it said of a canary stays true; who answers
         behind an endpoint is known by word alone, so canaries are asked anew in every run.
         """
-
-        def model() -> AbstractContextManager[Callable[[Sequence[Any]], Sequence[Any]]]:
-            return _answering(self.teacher, site)
-
+        own = {name: getattr(self.resources, name) for name in self.resources.model_fields_set}
+        resources = Resources.model_validate({**site.resources.model_dump(), **own})
         form = _answers("correct" if self.ask == "reference" else "score")
         url = f"{site.cache_url.rstrip('/')}/judgements/{digest(self.teacher.identity())}"
+        bill = _Bill(f"{url}/spent", resources)
+
+        def model() -> AbstractContextManager[Callable[[Sequence[Any]], Sequence[Any]]]:
+            return _answering(self.teacher, resources, bill, ask)
+
         with (
             remembering(url, form, model=model) as ask,
             self.open(_source(ask, anew=False)) as judge,
             self.open(_source(ask, anew=isinstance(self.teacher, Http))) as judge_canaries,
         ):
-            yield _opened(judge, ask, name=self.type, judge_canaries=judge_canaries)
+            yield _opened(judge, ask, name=self.type, judge_canaries=judge_canaries, bill=bill)
 
 
 def _opened(
-    judge: Asked, ask: Remembering[Any, Any], *, name: str, judge_canaries: Asked | None = None
+    judge: Asked,
+    ask: Remembering[Any, Any],
+    *,
+    name: str,
+    judge_canaries: Asked | None = None,
+    bill: _Bill | None = None,
 ) -> Opened:
     """The judge with its costs counted, and with a failed machine raised instead of believed."""
     lock = threading.Lock()
@@ -160,6 +173,7 @@ def _opened(
             with lock:
                 verdicts = inner(cases)
                 ask.raise_failure()
+                opened.spend(**(bill.since_last() if bill else {}))
                 opened.spend(**{f"{name}_asked": ask.asked, f"{name}_remembered": ask.remembered})
                 ask.asked = ask.remembered = 0
             return verdicts
@@ -183,11 +197,50 @@ def _source(ask: Remembering[Any, Any], *, anew: bool) -> Callable[[str], Abstra
     return source
 
 
+class _Bill:
+    """What a judge has cost: over all runs in a ledger, against its caps, and since it was last asked for."""
+
+    def __init__(self, url: str, resources: Resources) -> None:
+        self._ledger, self._price = SpendingLedger(url), resources.price
+        self._told = (0, 0)
+        self.caps = SpendingCaps(
+            resources,
+            prompt_tokens=self._ledger.prompt_tokens,
+            completion_tokens=self._ledger.completion_tokens,
+        )
+
+    def note(self) -> None:
+        """Leaves what was paid for where later runs find it."""
+        self._ledger.write(self.caps)
+
+    def since_last(self) -> dict[str, int]:
+        """Tokens, and millionths of a dollar where there is a price."""
+        prompt, made = self.caps.prompt_tokens - self._told[0], self.caps.completion_tokens - self._told[1]
+        self._told = (self.caps.prompt_tokens, self.caps.completion_tokens)
+        if not prompt + made:
+            return {}
+        money = {} if self._price is None else {"micro_dollars": self._price.micro_dollars(prompt, made)}
+        return {"judge_prompt_tokens": prompt, "judge_completion_tokens": made, **money}
+
+
 @contextmanager
-def _answering(teacher: Vllm | Http, site: Site) -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
+def _answering(
+    teacher: Vllm | Http, resources: Resources, bill: _Bill, ask: Remembering[Any, Any]
+) -> Iterator[Callable[[Sequence[Any]], Sequence[Any]]]:
     """The judge's model for a list of (conversation, sampling), all with one and the same sampling."""
-    with opened_judge(teacher, resources=site.resources) as model:
-        yield lambda asked: model([conversation for conversation, _ in asked], asked[0][1])
+    with opened_judge(teacher, resources=resources, caps=bill.caps) as model:
+
+        def answers(asked: Sequence[Any]) -> Sequence[JudgeCompletion]:
+            try:
+                return model([conversation for conversation, _ in asked], asked[0][1])
+            except JudgeStopped as stop:
+                # What was answered is kept first; then the cause is raised in place of the verdicts.
+                ask.failure = stop.cause
+                return [answer or JudgeCompletion("") for answer in stop.answers]
+            finally:
+                bill.note()
+
+        yield answers
 
 
 def _score_key(pair: tuple[str, str]) -> str:
