@@ -56,6 +56,10 @@ class Site:
     """Folder for what is paid for and must outlive a crash."""
     run_id: str = ""
     """Name of the run: workers of one run share it, a later run has another."""
+    lease_url: str = ""
+    """Folder that the run holds; empty: there is no run, and nobody to be overtaken by."""
+    generation: int = 0
+    """Number of the run among those that held the folder; a later one has a higher number."""
     step: str = ""
     """Fingerprint of the step, so that what is counted for it is not taken for another's."""
 

@@ -71,7 +71,8 @@ def run(
     while the folder is still held. Ctrl-C and errors give up what is under way, paid requests too, and leave
     all that is finished in place; at a spent budget what is under way is waited for.
     """
-    with lease(root):
+    with lease(root) as held:
+        steps = [step.held(held) for step in steps]
         schedule = Schedule(steps)
         record = RunRecord(root, run_id, steps)
         if not schedule.finished:

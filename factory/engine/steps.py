@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow as pa
 from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, StageError, fingerprint
 from factory.storage.files import exists, join, read_json, write_json
 from factory.storage.folders import remove
+from factory.storage.lease import Lease
 from factory.storage.step_layout import StepLayout
 from factory.storage.tables import read_table
 
@@ -71,6 +72,10 @@ class Step:
                 f"{self.folder}: holds another step's rows; move the folder away and run again"
             )
         return found
+
+    def held(self, held: Lease) -> Step:
+        """The step of the run that holds the folder."""
+        return replace(self, site=replace(self.site, lease_url=held.url, generation=held.generation))
 
     def describe(self) -> dict[str, Any]:
         """The stage as run: what `step.json` holds."""

@@ -66,8 +66,10 @@ class Remembering(Generic[Q, A]):
         form: Form[Q, A],
         *,
         model: Callable[[], AbstractContextManager[Callable[[Sequence[Q]], Sequence[A]]]],
+        fence: Callable[[], None],
         stack: ExitStack,
     ) -> None:
+        self._fence = fence
         self._memory, self._form, self._model, self._stack = memory, form, model, stack
         self._live: Callable[[Sequence[Q]], Sequence[A]] | None = None
         self.asked = 0
@@ -103,6 +105,7 @@ class Remembering(Generic[Q, A]):
         answers = {key: self._form.load(text) for key, text in kept.items()}
         missing = {key: q for key, q in zip(keys, questions, strict=True) if key not in kept}
         if missing:
+            self._fence()
             made = dict(zip(missing, self._opened()(list(missing.values())), strict=True))
             texts = {key: self._form.dump(answer) for key, answer in made.items()}
             self._memory.add({key: text for key, text in texts.items() if text is not None})
@@ -123,7 +126,11 @@ def remembering(
     form: Form[Any, Any],
     *,
     model: Callable[[], AbstractContextManager[Callable[[Sequence[Any]], Sequence[Any]]]],
+    fence: Callable[[], None],
 ) -> Iterator[Remembering[Any, Any]]:
-    """A model behind the answers that are kept at `url`; closed with the context if it was opened."""
+    """A model behind the answers that are kept at `url`; closed with the context if it was opened.
+
+    `fence` raises before the model is asked what is another run's to ask.
+    """
     with ExitStack() as stack:
-        yield Remembering(Memory(url), form, model=model, stack=stack)
+        yield Remembering(Memory(url), form, model=model, fence=fence, stack=stack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
@@ -32,8 +32,12 @@ class Drawn:
 class Sampler:
     """One teacher for any number of threads at the same time, opened when it is first needed."""
 
-    def __init__(self, teacher: Teacher, *, resources: Resources, journal: Journal) -> None:
-        """The caps of `resources` hold for all that is in the journal."""
+    def __init__(
+        self, teacher: Teacher, *, resources: Resources, journal: Journal, fence: Callable[[], None]
+    ) -> None:
+        """The caps of `resources` hold for all that is in the journal; `fence` raises before a completion is
+        paid for that is another run's to pay."""
+        self._fence = fence
         self._caps = SpendingCaps(
             resources,
             prompt_tokens=journal.prompt_tokens,
@@ -109,6 +113,7 @@ class Sampler:
     async def _draw(self, request: Request, notebook: Notebook) -> Completion:
         live, slots = await self._opened()
         async with slots:
+            self._fence()
             size = sum(len(m["content"].encode("utf-8", "replace")) for m in request.messages)
             reserved = await self._caps.reserve(prompt_bytes=size, max_tokens=request.sampling.max_tokens)
             paid = None

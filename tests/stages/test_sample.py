@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from factory.core import PROBLEM_SCHEMA, Busy, Flow, Resources, Site, completion_id
+from factory.core import PROBLEM_SCHEMA, Busy, Flow, Resources, Site, WorkspaceError, completion_id
 from factory.stages.sampling.sample import Sample
+from factory.storage.lease import lease
 from tests.teachers.scripted import Scripted, ScriptedSample, asking, drawn, problems
 
 
@@ -50,6 +52,15 @@ def test_gives_n_rows_per_problem_in_order_whatever_finishes_first(tmp_path: Pat
     assert flow.kept.schema == sample.schema_out(batch.schema)
     ids = [completion_id(p, sample.draw_identity(), i) for p, i in wanted]
     assert flow.kept["completion_id"].to_pylist() == ids
+
+
+def test_a_worker_that_another_run_has_overtaken_pays_for_nothing(tmp_path: Path) -> None:
+    sample, root = stage(tmp_path), str(tmp_path)
+    with lease(root) as first:
+        left = replace(site(tmp_path), lease_url=root, generation=first.generation)
+    with lease(root), sample.open(left) as apply, pytest.raises(WorkspaceError, match="stops before it pays"):
+        apply(problems(3))
+    assert drawn(tmp_path / "notes") == [], "a completion that is the later run's to draw was paid for"
 
 
 def test_an_empty_batch_opens_no_teacher_and_has_the_schema(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.core import DataError, WorkspaceError
@@ -23,6 +23,7 @@ def refuse_puts(operation: str, path: str) -> None:
         raise OSError("no room in the store")
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.dictionaries(KEY, st.integers(0, 9), max_size=5), max_size=4), st.lists(KEY, max_size=5))
 def test_rows_come_back_in_the_order_asked_for(batches: list[dict[bytes, int]], others: list[bytes]) -> None:
     url = f"memory://{uuid.uuid4().hex}"

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.storage.files import join, write_json
@@ -22,6 +22,7 @@ def test_the_shards_of_a_folder_are_those_that_were_named(tmp_path: Path, shards
     assert layout.rows_done("kept") == [layout.rows_url("kept", shard) for shard in sorted(shards)]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**8), st.integers(0, 10**8))
 def test_no_two_files_of_a_step_have_one_name(one: int, other: int) -> None:
     layout = StepLayout("step")

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
 from factory.core import Apply, Filter, Flow, Site, cut, digest
+from factory.storage.lease import fence
 from factory.teachers.alternatives import packed, unpacked
 from factory.teachers.answer_cache import Form, Remembering, remembering
 from factory.teachers.rescoring import Passage, Score, opened_rescorer
@@ -108,7 +109,9 @@ class Perplexity(Filter):
             return opened_rescorer(self.teacher, resources=site.resources, with_tokens=self.token_logprobs)
 
         url = f"{site.cache_url.rstrip('/')}/rescored/{digest(self.teacher.identity())}"
-        with remembering(url, _scores(with_tokens=self.token_logprobs), model=model) as ask:
+        with remembering(
+            url, _scores(with_tokens=self.token_logprobs), model=model, fence=fence(site)
+        ) as ask:
             yield lambda batch: self._cut(batch, ask)
 
     def reject(self, batch: pa.Table) -> pa.Array:

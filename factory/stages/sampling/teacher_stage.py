@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from factory.core import Role, Site, Stage, digest
+from factory.storage.lease import fence
 from factory.teachers import AnyTeacher, Journal, Sampler, Sampling, Teacher
 from factory.teachers.journal_progress import JournalWatch, journal_means
 from factory.teachers.writers import sole_run
@@ -145,6 +146,8 @@ class Drawing(Stage):
         with (
             sole_run(site.journal_url, site.run_id),
             Journal(self.journal_url(site), about=self.draw_fields()) as journal,
-            Sampler(self.answering(), resources=site.resources, journal=journal) as sampler,
+            Sampler(
+                self.answering(), resources=site.resources, journal=journal, fence=fence(site)
+            ) as sampler,
         ):
             yield sampler

@@ -20,6 +20,7 @@ from factory.models.batch_models import opened_scorer
 from factory.models.resolve import resolve
 from factory.models.spending_caps import SpendingCaps, SpendingLedger
 from factory.stages.verification.verifier_config import Asked, Opened, Route
+from factory.storage.lease import fence
 from factory.teachers.answer_cache import Form, Remembering, remembering
 from factory.teachers.http import Http
 from factory.teachers.judge_model import JudgeStopped, opened_judge
@@ -71,7 +72,9 @@ class RewardRoute(Reward, Route):
             )
 
         scored_by = digest([self._digest(), self.runner])
-        with remembering(f"{site.cache_url.rstrip('/')}/rewards/{scored_by}", _SCORES, model=model) as ask:
+        with remembering(
+            f"{site.cache_url.rstrip('/')}/rewards/{scored_by}", _SCORES, model=model, fence=fence(site)
+        ) as ask:
 
             @contextmanager
             def source(_: str) -> Iterator[Any]:
@@ -150,7 +153,7 @@ class JudgeRoute(LLMJudge, Route):
             return _answering(self.teacher, resources, bill, ask)
 
         with (
-            remembering(url, form, model=model) as ask,
+            remembering(url, form, model=model, fence=fence(site)) as ask,
             self.open(_source(ask, anew=False)) as judge,
             self.open(_source(ask, anew=isinstance(self.teacher, Http))) as judge_canaries,
         ):
