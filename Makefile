@@ -39,4 +39,5 @@ bench: setup
 	done; exit $$broken
 
 docs: setup
-	$(BIN)/factory schema > pipelines/schema.json
+	$(BIN)/factory schema --json > pipelines/schema.json
+	$(BIN)/python -c "from factory.reference import reference_page; print(reference_page(), end='')" > docs/reference.md

@@ -1,12 +1,13 @@
-"""The union of all stages. A new stage is one new file and one line here."""
+"""All stages: those of the factory, one line each here, and those of other installed packages."""
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
 from factory.core import Stage
+from factory.core.plugins import Catalogue, model_fault
 from factory.stages.answers.corpus_repetition import CorpusRepetition
 from factory.stages.answers.difficulty import Difficulty
 from factory.stages.answers.length import Length
@@ -14,6 +15,7 @@ from factory.stages.answers.pass_rate import PassRate
 from factory.stages.answers.repetition import Repetition
 from factory.stages.answers.select import Select
 from factory.stages.answers.think_format import ThinkFormat
+from factory.stages.columns.filter import FilterRows
 from factory.stages.decontamination.decontaminate import Decontaminate
 from factory.stages.dedup.exact import DedupExact
 from factory.stages.dedup.fuzzy import DedupFuzzy
@@ -34,35 +36,44 @@ from factory.stages.verification.verify import Verify
 
 __all__ = ["STAGES", "AnyStage"]
 
-AnyStage = Annotated[
-    Source
-    | Clean
-    | PromptFilters
-    | Language
-    | DedupExact
-    | DedupFuzzy
-    | DedupSemantic
-    | Decontaminate
-    | Downsample
-    | Mixture
-    | Sample
-    | TeacherStats
-    | ThinkFormat
-    | Verify
-    | Difficulty
-    | Fold
-    | Generate
-    | ReferenceRepair
-    | PassRate
-    | Length
-    | Repetition
-    | CorpusRepetition
-    | Perplexity
-    | Select,
-    Field(discriminator="type"),
-]
+_OURS: tuple[type[Stage], ...] = (
+    Source,
+    Clean,
+    PromptFilters,
+    Language,
+    DedupExact,
+    DedupFuzzy,
+    DedupSemantic,
+    Decontaminate,
+    FilterRows,
+    Downsample,
+    Mixture,
+    Sample,
+    TeacherStats,
+    ThinkFormat,
+    Verify,
+    Difficulty,
+    Fold,
+    Generate,
+    ReferenceRepair,
+    PassRate,
+    Length,
+    Repetition,
+    CorpusRepetition,
+    Perplexity,
+    Select,
+)
 
-STAGES: dict[str, type[Stage]] = {
-    cls.model_fields["type"].default: cls for cls in get_args(get_args(AnyStage)[0])
-}
+
+STAGES: Catalogue[type[Stage]] = Catalogue(
+    "factory.stages",
+    {str(cls.model_fields["type"].default): cls for cls in _OURS},
+    wanted="a subclass of factory.core.Stage with a docstring for itself and for every field",
+    fault=lambda name, thing: model_fault(name, thing, base=Stage),
+)
 """Stage classes by the name they have in a pipeline file."""
+
+if TYPE_CHECKING:
+    AnyStage = Stage
+else:
+    AnyStage: Any = Annotated[Union[tuple(STAGES.values())], Field(discriminator="type")]  # noqa: UP007

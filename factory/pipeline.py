@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,6 +18,7 @@ from factory.core.yaml_file import YamlFile, read_yaml
 from factory.release.release_gate import check_columns as check_release
 from factory.release.release_gate import check_verifiers
 from factory.release.spec import ReleaseSpec
+from factory.stages.verification.verifier_configs import VERIFIERS
 
 __all__ = ["Pipeline", "check_columns", "json_schema", "load_pipeline", "load_stage"]
 
@@ -144,10 +146,10 @@ def _check_types(file: YamlFile, content: Mapping[str, Any]) -> None:
             raise PipelineError(
                 f"{where}stages[{index}]: wanted a mapping with a 'type', for example `- type: clean`"
             )
-        if stage["type"] not in STAGES:
-            raise PipelineError(
-                f"{where}stages[{index}].type: unknown stage '{stage['type']}'{_hint(stage['type'], STAGES)}"
-            )
+        name = stage["type"]
+        if name not in STAGES:
+            said = STAGES.broken.get(name, f"unknown stage '{name}'{_hint(name, STAGES)}")
+            raise PipelineError(f"{where}stages[{index}].type: {said}")
 
 
 def _check_names(file: YamlFile, pipeline: Pipeline) -> None:
@@ -195,6 +197,9 @@ def _reason(detail: Any, keys: Sequence[Any], owner: type[BaseModel] | None) -> 
         return f"unknown field{_hint(str(keys[-1]), known)}"
     if kind == "missing":
         return "missing; this field is required"
+    if kind == "union_tag_invalid":
+        tag, tags = detail["ctx"]["tag"], re.findall(r"'([^']+)'", detail["ctx"]["expected_tags"])
+        return VERIFIERS.broken.get(tag, f"unknown type '{tag}'{_hint(tag, dict.fromkeys(tags))}")
     message = str(detail["msg"]).removeprefix("Value error, ")
     given = repr(detail["input"])
     shown = given if len(given) <= 60 else given[:57] + "..."

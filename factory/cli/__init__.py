@@ -1,4 +1,4 @@
-"""The command line. Exit codes: 0 done, 1 wrong data or a failed run, 2 wrong pipeline, 130 interrupted."""
+"""The command line. Exit codes: 0 done, 1 wrong data or a failed run, 2 wrong pipeline or words, 130 stop."""
 
 from __future__ import annotations
 
@@ -6,20 +6,14 @@ import signal
 import sys
 import traceback
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
-from click.exceptions import ClickException
-from click.exceptions import Exit as ClickExit
+from typer.exceptions import Exit, TyperException
 
-from factory.cli import check as judging
-from factory.cli import inspect as looking
-from factory.cli import plan as planning
-from factory.cli import release as outgoing
-from factory.cli import run as running
-from factory.cli import selftest as proving
-from factory.cli import stage as tools
+from factory.cli import check, init, inspect, plan, release, run, selftest, stage
 from factory.core import BudgetSpent, FactoryError
+from factory.version import __version__
 
 __all__ = ["app", "main"]
 
@@ -29,12 +23,25 @@ _EARLY = 130
 app = typer.Typer(
     name="factory",
     help="One pipeline file in, one trusted reasoning dataset out.",
-    no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _module in (running, planning, looking, judging, proving, tools, outgoing):
+
+
+@app.callback(invoke_without_command=True)
+def _front(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    """One pipeline file in, one trusted reasoning dataset out."""
+    if version:
+        print(f"factory {__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+for _module in (init, run, plan, inspect, check, selftest, stage, release):
     _module.register(app)
 
 
@@ -53,10 +60,10 @@ def main() -> None:
     except FactoryError as error:
         _report(str(error), debug=debug)
         sys.exit(error.exit_code)
-    except ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except ClickExit as error:
+    except TyperException as error:
+        _report(_usage(error), debug=debug)
+        sys.exit(2)
+    except Exit as error:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -78,6 +85,16 @@ def _end_early() -> int:
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _usage(error: TyperException) -> str:
+    """What is wrong with the words of a command, and where they are explained."""
+    context: Any = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return f"{context.command_path}: wanted a verb: {', '.join(context.command.commands)}"
+    path = context.command_path if context else "factory"
+    message = error.format_message().rstrip(".")
+    return f"{message[:1].lower()}{message[1:]}; `{path} --help` lists what there is"
 
 
 def _report(text: str, *, debug: bool) -> None:

@@ -9,13 +9,14 @@ from typing import Annotated
 import pyarrow as pa
 import typer
 
-from factory.cli.run import AsJson, Changes, PipelineFile, Workspace, run_to_release
-from factory.cli.session import Session, open_session
+from factory.api import run as run_pipeline
+from factory.cli.run import AsJson, Changes, PipelineFile, Workspace
 from factory.cli.show import console, funnel, print_json, table
 from factory.core import DataError, PipelineError, SourceStage
 from factory.engine.plan import make_plan, previous_run
 from factory.engine.steps import Step
 from factory.release.versions import Release, open_release
+from factory.session import Session, open_session
 from factory.stages.verification.reference_check import (
     Checked,
     Untaken,
@@ -169,7 +170,8 @@ def reverify(
     """Make a new version of a release with other verifiers. Draws nothing, and refuses where it would."""
     session, old = _target(target, pipeline, workspace, changes or ())
     _refuse_draws(session)
-    manifests, made = run_to_release(session, local=local, address=address, quiet=as_json)
+    done = run_pipeline(session, local=local, address=address, quiet=as_json)
+    manifests, made = done.manifests, done.release
     if as_json:
         shown = None if made is None else {"version": made.version, "path": made.url, "new": made.created}
         print_json({"of": None if old is None else old.version, "release": shown})

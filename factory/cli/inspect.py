@@ -9,10 +9,10 @@ import polars as pl
 import typer
 
 from factory.cli.run import AsJson, PipelineFile, Workspace
-from factory.cli.session import pipeline_root
-from factory.cli.show import console, print_json, table
+from factory.cli.show import console, plain, print_json, table
 from factory.core import DataError, PipelineError
 from factory.engine.plan import previous_run
+from factory.session import pipeline_root
 from factory.storage.files import exists, join
 from factory.storage.step_layout import Side, StepLayout
 
@@ -113,16 +113,16 @@ def _render(row: dict[str, Any]) -> None:
         if key in {"prompt", "messages", "conversations"} and isinstance(value, list):
             for turn in value:
                 role = turn.get("role") or turn.get("from")
-                console.print(f"[bold]{key}/{role}[/bold]", end=" ")
-                console.print(str(turn.get("content") or turn.get("value")), markup=False)
+                console.print(plain(f"{key}/{role}"), end=" ", style="bold")
+                console.print(plain(turn.get("content") or turn.get("value")))
             continue
-        console.print(f"[bold]{key}[/bold]", end=" ")
+        console.print(plain(key), end=" ", style="bold")
         text = (
             json.dumps(value, ensure_ascii=False, default=str)
             if isinstance(value, (list, dict))
             else str(value)
         )
-        console.print(text, markup=False)
+        console.print(plain(text))
 
 
 def why(

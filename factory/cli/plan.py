@@ -18,11 +18,11 @@ from factory.cli.run import (
     Workspace,
     limited_session,
 )
-from factory.cli.session import Session
 from factory.cli.show import console, print_json, table
 from factory.core import SourceStage
 from factory.engine.plan import PlannedStep, Preview, make_plan, previous_run
 from factory.engine.run import run as run_steps
+from factory.session import Session
 
 __all__ = ["register"]
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from factory.cli.run import AsJson, PipelineFile, Workspace
-from factory.cli.session import pipeline_root
 from factory.cli.show import console, counted, print_json, table
 from factory.core import DataError
 from factory.release.diff import diff_releases
@@ -16,6 +15,7 @@ from factory.release.export import export as export_rows
 from factory.release.pairs import Pick
 from factory.release.publish import publish as publish_release
 from factory.release.versions import Release, list_releases, open_release, verify_release
+from factory.session import pipeline_root
 from factory.storage.files import join
 
 __all__ = ["register"]
@@ -134,4 +134,4 @@ def publish(
         open_release(release), repo, dry_run=dry_run, token_env=token_env, private=private, tag=tag
     )
     for line in done.lines():
-        console.print(line, markup=False)
+        console.print(line)

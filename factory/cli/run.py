@@ -10,14 +10,12 @@ from urllib.parse import urlparse
 
 import typer
 
-from factory.cli.session import Session, open_session, pipeline_root
+from factory.api import run as run_pipeline
 from factory.cli.show import console, counted, funnel, print_json, table
 from factory.core.paths import is_url
 from factory.engine.plan import previous_run
-from factory.engine.run import run as run_steps
-from factory.release.build import build_release
 from factory.release.versions import Release
-from factory.storage.files import join
+from factory.session import Session, open_session, pipeline_root
 
 __all__ = [
     "Address",
@@ -29,7 +27,6 @@ __all__ = [
     "Workspace",
     "limited_session",
     "register",
-    "run_to_release",
 ]
 
 PipelineFile = Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline file.")]
@@ -74,7 +71,8 @@ def run(
 ) -> None:
     """Run a pipeline to a release. Running the same command again resumes."""
     session = limited_session(pipeline, workspace, changes, limit)
-    manifests, release = run_to_release(session, local=local, address=address, quiet=as_json)
+    done = run_pipeline(session, local=local, address=address, quiet=as_json)
+    manifests, release = done.manifests, done.release
     if as_json:
         print_json(
             {
@@ -120,45 +118,6 @@ def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:
 
 
 _SHOWN = ("step", "rows_in", "rows_kept", "rows_rejected", "reasons", "spent", "seconds", "fingerprint")
-
-
-def run_to_release(
-    session: Session, *, local: bool, address: str | None, quiet: bool
-) -> tuple[list[dict[str, Any]], Release | None]:
-    """Runs what is missing; gives the steps' manifests, and the release where the pipeline asks for one."""
-    release: Release | None = None
-
-    def build(manifests: list[dict[str, Any]]) -> None:
-        nonlocal release
-        release = _release_of(session, manifests)
-
-    manifests = run_steps(
-        session.steps,
-        root=session.root,
-        run_id=session.run_id,
-        local=local,
-        address=address,
-        quiet=quiet,
-        then=build,
-    )
-    return manifests, release
-
-
-def _release_of(session: Session, manifests: list[dict[str, Any]]) -> Release | None:
-    """The release that the pipeline asks for: a new version, or the one that holds these very rows."""
-    if session.pipeline.release is None:
-        return None
-    spec = session.pipeline.release
-    if not spec.description:
-        spec = spec.model_copy(update={"description": session.pipeline.description})
-    return build_release(
-        spec,
-        session.finished(manifests),
-        root=join(session.root, "releases"),
-        pipeline_name=session.pipeline.pipeline,
-        pipeline_yaml=session.text,
-        provenance=session.pipeline.provenance,
-    )
 
 
 def submit(

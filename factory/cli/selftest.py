@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from factory.cli.run import AsJson, PipelineFile, Workspace
-from factory.cli.session import Session, open_session
 from factory.cli.show import console, print_json, table
 from factory.core import PipelineError, SourceStage, prompt_texts
+from factory.session import Session, open_session
 from factory.stages.decontamination.decontaminate import Decontaminate
 from factory.stages.decontamination.selftest import read_rephrased, selftest_report
 

@@ -10,14 +10,24 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "counted", "funnel", "print_json", "table"]
+__all__ = ["console", "counted", "funnel", "plain", "print_json", "table"]
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+console = Console(
+    highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200
+)
+_CONTROL = {c: 0x2400 + c for c in range(32) if c not in (9, 10)} | {127: 0x2421}
+_CONTROL |= dict.fromkeys((*range(128, 160), *range(8234, 8239), *range(8294, 8298)), 65533)
+
+
+def plain(value: Any) -> str:
+    """A value as text that cannot steer a terminal: control characters are shown as their pictures."""
+    return str(value).translate(_CONTROL)
 
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, indent=1, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    print(plain(text) if sys.stdout.isatty() else text.encode("utf-8", "replace").decode())
 
 
 def table(
@@ -28,7 +38,7 @@ def table(
     for name in columns:
         shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*["" if v is None else f"{v:,}" if isinstance(v, int) else str(v) for v in row])
+        shown.add_row(*["" if v is None else f"{v:,}" if isinstance(v, int) else plain(v) for v in row])
     console.print(shown)
 
 

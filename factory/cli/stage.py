@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from typing import Annotated
 
@@ -9,12 +10,12 @@ import pyarrow as pa
 import typer
 import yaml
 
-from factory.catalog import STAGES
 from factory.cli.run import AsJson
 from factory.cli.show import console, print_json, table
 from factory.core import DataError, Flow, GlobalStage, PipelineError, Resources, Site, SourceStage, Stage
 from factory.engine.tables import read_rows
 from factory.pipeline import json_schema, load_stage
+from factory.reference import broken, catalogue, fields_of, named, summary
 from factory.storage.tables import write_table
 
 __all__ = ["register"]
@@ -88,15 +89,34 @@ def _flow(chosen: Stage, batch: pa.Table) -> Flow:
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(metavar="[STAGE]", help="Only this stage's fields.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A stage, verifier, teacher or block.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Print the JSON Schema of a pipeline file, or the fields of one stage."""
-    if name is None:
+    """List what a pipeline file may name, or the fields of one; --json prints the JSON Schema."""
+    if name is None and as_json:
         print_json(json_schema())
+    elif name is None:
+        rows = [(kind, n, summary(c)) for kind, classes in catalogue().items() for n, c in classes.items()]
+        table(["kind", "name", ""], [*rows, *(("broken", n, why) for n, why in broken().items())])
+    else:
+        _show_fields(name, as_json=as_json)
+
+
+def _show_fields(name: str, *, as_json: bool) -> None:
+    cls = named(name)
+    if cls is None:
+        known = sorted({n for classes in catalogue().values() for n in classes})
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f", did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
+        raise PipelineError(broken().get(name, f"nothing is called '{name}'{hint}"))
+    if as_json:
+        print_json(cls.model_json_schema())
         return
-    if name not in STAGES:
-        raise PipelineError(f"unknown stage '{name}'; known are {', '.join(sorted(STAGES))}")
-    print_json(STAGES[name].model_json_schema())
+    console.print(summary(cls))
+    fields = [(f.name, f.kind, f.default, f.says) for f in fields_of(cls)]
+    table(["field", "type", "default", ""], fields)
 
 
 def doctor(as_json: AsJson = False) -> None:

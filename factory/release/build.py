@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from factory import __version__
 from factory.core import DataError, PipelineError, WorkspaceError
 from factory.release.card import card
 from factory.release.conservation import check_files, check_steps
@@ -24,6 +23,7 @@ from factory.release.store import File, Folder
 from factory.release.versions import MANIFEST, Release, list_releases, version_number
 from factory.storage.folders import rename_folder
 from factory.storage.tables import read_schema
+from factory.version import __version__
 
 __all__ = ["build_release"]
 

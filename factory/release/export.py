@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from factory.core import DataError, PipelineError, WorkspaceError
+from factory.core.plugins import Catalogue
 from factory.release.layouts import LAYOUTS
 from factory.release.pairs import (
     LIGHT_R1_DPO_SCHEMA,
@@ -31,7 +32,7 @@ from factory.release.versions import Release
 from factory.storage.folders import rename_folder
 from factory.storage.tables import read_batches
 
-__all__ = ["TARGETS", "Export", "export"]
+__all__ = ["TARGETS", "Export", "Options", "Target", "export"]
 
 _CHUNK = 1000  # rows turned into Arrow or JSON at a time
 _FILE_ROWS = 50_000
@@ -51,7 +52,9 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class _Options:
+class Options:
+    """What the person who exports has chosen."""
+
     chosen: Pick
     rejected: Pick
     seed: int
@@ -61,10 +64,13 @@ class _Options:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
+    """A format: how its files are written, and its rows."""
+
     form: Literal["parquet", "json", "jsonl"]
     schema: pa.Schema
-    rows: Callable[[Release, _Options, Counter[str]], Iterator[dict[str, Any]]]
+    rows: Callable[[Release, Options, Counter[str]], Iterator[dict[str, Any]]]
+    """The rows of a release in the schema; what the format cannot take is counted by reason."""
     sidecar: Callable[[str], tuple[str, Any]] | None = None
     """From the data file's name to the name and content of a file that describes it to the trainer."""
 
@@ -96,14 +102,15 @@ def export(
         DataError: nothing can be exported, or the rows lack what the format needs.
     """
     if to not in TARGETS:
-        raise PipelineError(f"export: no format '{to}'; choose one of {', '.join(TARGETS)}")
+        said = TARGETS.broken.get(to, f"no format '{to}'; choose one of {', '.join(TARGETS)}")
+        raise PipelineError(f"export: {said}")
     place = Folder(out)
     if place.names():
         raise WorkspaceError(f"{out}: is not empty; name a new folder for the export")
     target = TARGETS[to]
     aside = Folder(f"{place.url}.{uuid.uuid4().hex[:8]}") if place.is_local else place
     skipped: Counter[str] = Counter()
-    options = _Options(chosen, rejected, seed, allow_truncated, Counter())
+    options = Options(chosen, rejected, seed, allow_truncated, Counter())
     try:
         rows = target.rows(release, options, skipped)
         names, written = _write(aside, target, rows, name=f"{to}-train")
@@ -120,7 +127,7 @@ def export(
 
 
 def _write(
-    folder: Folder, target: _Target, rows: Iterator[dict[str, Any]], *, name: str
+    folder: Folder, target: Target, rows: Iterator[dict[str, Any]], *, name: str
 ) -> tuple[list[str], int]:
     if target.form == "parquet":
         return _write_parquet(folder, target.schema, rows)
@@ -164,7 +171,7 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
-def _released(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _released(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     for path in release.tables("rows/"):
         for batch in read_batches(path):
             cut_short, empty = is_truncated(batch).to_pylist(), is_unanswered(batch).to_pylist()
@@ -177,10 +184,10 @@ def _released(release: Release, options: _Options, skipped: Counter[str]) -> Ite
                     yield row
 
 
-def _by_row(name: str) -> Callable[[Release, _Options, Counter[str]], Iterator[dict[str, Any]]]:
+def _by_row(name: str) -> Callable[[Release, Options, Counter[str]], Iterator[dict[str, Any]]]:
     layout = LAYOUTS[name]
 
-    def rows(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+    def rows(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
         for row in _released(release, options, skipped):
             if "content" not in row:
                 raise DataError(f"{release.url}: '{name}' needs completions; add a 'sample' step")
@@ -208,20 +215,20 @@ def _problems(release: Release, skipped: Counter[str]) -> Iterator[dict[str, Any
                 yield row
 
 
-def _grpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _grpo(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     return (grpo_row(row) for row in _problems(release, skipped))
 
 
-def _verl(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _verl(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     return (verl_row(row, index=index) for index, row in enumerate(_problems(release, skipped)))
 
 
-def _trl_dpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _trl_dpo(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     found = pairs(release, chosen=options.chosen, rejected=options.rejected, seed=options.seed)
     return (trl_pair(pair) for pair in found)
 
 
-def _light_r1_dpo(release: Release, options: _Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
+def _light_r1_dpo(release: Release, options: Options, skipped: Counter[str]) -> Iterator[dict[str, Any]]:
     for pair in pairs(release, chosen=options.chosen, rejected=options.rejected, seed=options.seed):
         if LAYOUTS["light-r1"].fits(pair[0]["prompt"]):
             yield light_r1_pair(pair)
@@ -236,20 +243,26 @@ def _llamafactory_info(file: str) -> tuple[str, Any]:
     return "dataset_info.json", {file.rsplit(".", 1)[0]: entry}
 
 
-TARGETS: Mapping[str, _Target] = {
-    "am": _Target("parquet", LAYOUTS["am"].schema, _by_row("am")),
-    "light-r1": _Target("json", LAYOUTS["light-r1"].schema, _by_row("light-r1")),
-    "light-r1-dpo": _Target("json", LIGHT_R1_DPO_SCHEMA, _light_r1_dpo),
-    "trl-sft": _Target("parquet", LAYOUTS["trl-sft"].schema, _by_row("trl-sft")),
-    "trl-sft-completion": _Target(
+_OURS: Mapping[str, Target] = {
+    "am": Target("parquet", LAYOUTS["am"].schema, _by_row("am")),
+    "light-r1": Target("json", LAYOUTS["light-r1"].schema, _by_row("light-r1")),
+    "light-r1-dpo": Target("json", LIGHT_R1_DPO_SCHEMA, _light_r1_dpo),
+    "trl-sft": Target("parquet", LAYOUTS["trl-sft"].schema, _by_row("trl-sft")),
+    "trl-sft-completion": Target(
         "parquet", LAYOUTS["trl-sft-completion"].schema, _by_row("trl-sft-completion")
     ),
-    "trl-dpo": _Target("parquet", TRL_DPO_SCHEMA, _trl_dpo),
-    "trl-grpo": _Target("parquet", GRPO_SCHEMA, _grpo),
-    "verl": _Target("parquet", VERL_SCHEMA, _verl),
-    "axolotl": _Target("jsonl", LAYOUTS["axolotl"].schema, _by_row("axolotl")),
-    "llamafactory": _Target(
+    "trl-dpo": Target("parquet", TRL_DPO_SCHEMA, _trl_dpo),
+    "trl-grpo": Target("parquet", GRPO_SCHEMA, _grpo),
+    "verl": Target("parquet", VERL_SCHEMA, _verl),
+    "axolotl": Target("jsonl", LAYOUTS["axolotl"].schema, _by_row("axolotl")),
+    "llamafactory": Target(
         "json", LAYOUTS["llamafactory"].schema, _by_row("llamafactory"), _llamafactory_info
     ),
 }
+TARGETS: Catalogue[Target] = Catalogue(
+    "factory.exports",
+    _OURS,
+    wanted="a factory.release.export.Target",
+    fault=lambda name, thing: None if isinstance(thing, Target) else f"{thing!r} is no Target",
+)
 """The formats by name."""

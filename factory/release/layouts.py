@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from factory.core import MESSAGE
+from factory.core.plugins import Catalogue
 
 __all__ = [
     "AM_SCHEMA",
@@ -181,7 +182,7 @@ _CONVERSATION = pa.schema([("conversations", pa.list_(TURN))])
 _SHAREGPT = pa.schema([("conversations", pa.list_(TURN)), ("system", pa.string())])
 _SAID = ("prompt", "reasoning_content", "content")
 
-LAYOUTS: Mapping[str, Layout] = {
+_OURS: Mapping[str, Layout] = {
     "am": Layout(AM_SCHEMA, am_row, (*_SAID, "source", "reference", "tests", "teacher"), single_turn),
     "light-r1": Layout(_CONVERSATION, light_r1_row, _SAID, single_turn),
     "trl-sft": Layout(_MESSAGES, messages_row, _SAID, _any_prompt),
@@ -189,4 +190,10 @@ LAYOUTS: Mapping[str, Layout] = {
     "axolotl": Layout(_MESSAGES, messages_row, _SAID, _any_prompt),
     "llamafactory": Layout(_SHAREGPT, llamafactory_row, _SAID, _turn_by_turn),
 }
+LAYOUTS: Catalogue[Layout] = Catalogue(
+    "factory.layouts",
+    _OURS,
+    wanted="a factory.release.layouts.Layout",
+    fault=lambda name, thing: None if isinstance(thing, Layout) else f"{thing!r} is no Layout",
+)
 """Layouts of one row each; `rows`, which is every column as it is, needs no entry."""

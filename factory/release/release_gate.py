@@ -12,7 +12,6 @@ from factory.core import PipelineError, Stage
 from factory.release.layouts import LAYOUTS
 from factory.release.spec import UNVERIFIED, ReleaseSpec
 from factory.stages.answers.verdict_evidence import verdict_evidence
-from factory.stages.verification.verify import Verify
 
 __all__ = [
     "check_columns",
@@ -46,6 +45,8 @@ def check_columns(spec: ReleaseSpec, schema: pa.Schema) -> None:
 
 def check_verifiers(spec: ReleaseSpec, stages: Sequence[Stage]) -> None:
     """Raises PipelineError where no completion can get a verdict with which it would be released."""
+    from factory.stages.verification.verify import Verify
+
     judging = [stage for stage in stages if isinstance(stage, Verify)]
     if not judging or set(spec.verdicts) != {"pass"}:
         return

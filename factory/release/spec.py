@@ -6,14 +6,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from factory.core import Role
+from factory.release.layouts import LAYOUTS
 from factory.storage.step_layout import Side, StepLayout
 
-__all__ = ["UNVERIFIED", "FinishedStep", "LayoutName", "ReleaseSpec", "VerdictWord"]
+__all__ = ["UNVERIFIED", "FinishedStep", "LayoutName", "ReleaseSpec", "VerdictWord", "layout_names"]
 
-LayoutName = Literal["am", "rows", "light-r1", "trl-sft", "trl-sft-completion", "axolotl", "llamafactory"]
+
+def layout_names() -> list[str]:
+    """Every layout that a release can have; `rows` is every column as it is."""
+    return [*LAYOUTS, "rows"]
+
+
+def _known_layout(name: str) -> str:
+    if name in layout_names():
+        return name
+    raise ValueError(
+        LAYOUTS.broken.get(name)
+        or f"no layout '{name}'; there are {', '.join(layout_names())}. Pairs and sets for RL come from a "
+        "release: `factory export RELEASE --to trl-dpo --out FOLDER`"
+    )
+
+
+LayoutName = Annotated[
+    str,
+    AfterValidator(_known_layout),
+    Field(json_schema_extra=lambda schema: schema.update(enum=list[Any](layout_names()))),
+]
 """The layouts that turn one row into one row, so that data and rows stay aligned."""
 
 UNVERIFIED = "unverified"

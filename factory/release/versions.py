@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+import polars as pl
 
 from factory.core import DataError
 from factory.release.store import Folder
@@ -43,6 +45,13 @@ class Release:
     def paths(self) -> list[str]:
         """Every file of the version, the manifest last."""
         return [*(entry["path"] for entry in self.manifest["files"]), MANIFEST]
+
+    def frame(self, part: Literal["rows", "data", "rejected"] = "rows") -> pl.LazyFrame:
+        """The rows of one part as a Polars frame, read when it is collected.
+
+        `rows` has every column of the factory, `data` the released layout, `rejected` what was cut and why.
+        """
+        return pl.scan_parquet(self.tables(f"{part}/"), missing_columns="insert", extra_columns="ignore")
 
     def tables(self, below: str) -> list[str]:
         """Full paths of the Parquet files in one part: `data/`, `rows/` or `rejected/`."""

@@ -14,7 +14,7 @@ from tests.engine.noop import Beside
 
 
 def test_what_a_stage_writes_beside_its_rows_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STAGES, "beside", Beside)
+    monkeypatch.setitem(STAGES._ours, "beside", Beside)
     monkeypatch.setenv("FACTORY_HOME", str(tmp_path / "home"))
     pq.write_table(pa.table({"id": [2, 3]}), tmp_path / "in.parquet")
     words = ["stage", "beside", "--in", str(tmp_path / "in.parquet"), "--out", str(tmp_path / "out.parquet")]

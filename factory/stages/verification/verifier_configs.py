@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
+from factory.core.plugins import Catalogue, model_fault
 from factory.stages.verification.majority_verifier import MajorityRoute
 from factory.stages.verification.model_verifiers import JudgeRoute, RewardRoute
 from factory.stages.verification.reference_probes import code_proof, math_proof
@@ -23,6 +24,7 @@ from verifiers.math import Math
 from verifiers.repetition import Repetition
 
 __all__ = [
+    "VERIFIERS",
     "AnyRoute",
     "CodeRoute",
     "FormatRoute",
@@ -88,15 +90,26 @@ class IFEvalRoute(IFEval, Route):
         return Proof(None, replace(case, content="", finish_reason="stop"))
 
 
-AnyRoute: TypeAlias = Annotated[
-    MathRoute
-    | CodeRoute
-    | FormatRoute
-    | RepetitionRoute
-    | LengthRoute
-    | IFEvalRoute
-    | RewardRoute
-    | JudgeRoute
-    | MajorityRoute,
-    Field(discriminator="type"),
-]
+_OURS: tuple[type[Route], ...] = (
+    MathRoute,
+    CodeRoute,
+    FormatRoute,
+    RepetitionRoute,
+    LengthRoute,
+    IFEvalRoute,
+    RewardRoute,
+    JudgeRoute,
+    MajorityRoute,
+)
+VERIFIERS: Catalogue[type[Route]] = Catalogue(
+    "factory.verifiers",
+    {str(cls.model_fields["type"].default): cls for cls in _OURS},
+    wanted="a subclass of Route (factory.stages.verification.verifier_config), documented",
+    fault=lambda name, thing: model_fault(name, thing, base=Route),
+)
+"""Verifiers by the name they have in a pipeline file."""
+
+if TYPE_CHECKING:
+    AnyRoute = Route
+else:
+    AnyRoute: Any = Annotated[Union[tuple(VERIFIERS.values())], Field(discriminator="type")]  # noqa: UP007

@@ -1,0 +1,1 @@
+"""Stages that compute over columns, without a teacher."""
