@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -20,6 +20,11 @@ class FilterRows(Filter):
 
     type: Literal["filter"] = "filter"
     minimal: ClassVar[Mapping[str, Any]] = {"keep": "domain = 'math'"}
+    examples: ClassVar[Sequence[tuple[Any, str | None]]] = (
+        ({"domain": "math"}, None),
+        ({"domain": "code"}, "filtered"),
+        ({"domain": None}, "filtered"),
+    )
     keep: Annotated[str, Field(min_length=1)]
     """Condition in the SQL of Polars over the columns of a row, e.g. `pass_rate between 0.2 and 0.8`,
     `finish_reason = 'stop' and length(content) > 20`. Each column that it names must be there."""
