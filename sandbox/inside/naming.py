@@ -71,8 +71,10 @@ class Names:
         self._modules = _meant_modules(self.needed - {root(entry)}, tree)
         deciding = {name for names in DECIDING.values() for name in names.split()}
         tested = self.needed - {*self._modules, *deciding}
-        # Where the tests name nothing else, the function under test is called like one of the library's.
-        self._tested = {root(entry)} if entry else tested or self.needed - {*self._modules}
+        if not tested and not _imports_names(tree):
+            # The tests name nothing else: the function under test is called like one of the library's.
+            tested = self.needed - {*self._modules}
+        self._tested = {root(entry)} if entry else tested
 
     def all(self) -> dict[str, Any]:
         """Every needed name that can be had, with its value."""
@@ -99,6 +101,16 @@ class Names:
             # What one function of the solution says of another's result is its own word.
             self._wire.weak = self._wire.weak or isinstance(value, Remote)
         return value
+
+
+def _imports_names(tree: ast.Module) -> bool:
+    """Whether the tests take names from a module that is not one of the library: the solution."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").partition(".")[0] not in _LIBRARY
+        and any(alias.name != "*" for alias in node.names)
+        for node in walk(tree)
+    )
 
 
 def _may_come(name: str) -> bool:

@@ -27,6 +27,7 @@ from verifiers.testforms import (
     parse_tests,
     read_tests,
 )
+from verifiers.testforms.source import parsed
 
 PAIRS = {"input": ["1\n", "2\n"], "output": ["2\n", "3\n"]}
 FORM = {"type": "code", "kind": "stdin", "tests": [{"input": "1", "output": "2"}]}
@@ -49,6 +50,9 @@ UPSTREAM: list[tuple[str, Any, Callable[[Any], bool]]] = [
     ("humaneval", HUMANEVAL, lambda t: t.entry_point == "f" and t.prefix == HUMANEVAL["prompt"]),
     ("mbpp", {"test_list": ["assert f(1)"], "test_setup_code": "import math"}, lambda t: "math" in t.setup),
     ("mbpp", ["assert f(1) == 2", "assert f(2) == 3"], lambda t: len(t.tests) == 2),
+    ("functional", {"functional": "def check(c):\n    assert c(1) == 2\n\ncheck(Solution().f)"}, lambda t: t.usual_imports),
+    ("functional", {"functional": "def check(c):\n    assert c(1) == 2", "entry_point": "Solution().f"}, lambda t: t.entry_point == "Solution().f"),
+    ("functional", {"functional": LCB_CASES, "fn_name": "f"}, lambda t: t.entry_point == "f" and t.tests[0].args == [1, [2]]),
     ("kodcode", {"test_code": KODCODE, "test_entry_point": "f"}, lambda t: t.module == "solution"),
     ("kodcode", {"test": KODCODE, "test_info": [{"function_name": "g"}]}, lambda t: t.entry_point == "g"),
     ("python", "assert add1(41)==42", lambda t: isinstance(t, AssertTests)),
@@ -264,3 +268,24 @@ def test_an_answer_of_a_call_may_be_null() -> None:
     assert isinstance(tests, CallTests)
     assert tests.tests[0].answers() == [None]
     assert parse_tests(dump_tests(tests)) == tests
+
+
+def test_packed_tests_are_bounded_by_the_text_that_holds_them() -> None:
+    bomb = packed(json.dumps("0" * 20_000_000))
+    with pytest.raises(BadTests, match="larger than"):
+        read_tests(bomb)
+
+
+def test_the_items_of_tests_are_bounded_and_what_stands_in_texts_is_none() -> None:
+    many = ",".join(["1"] * 5_100_000)
+    with pytest.raises(BadTests, match="items"):
+        read_tests('{"inputs": [' + many + '], "outputs": []}')
+    assert read_tests(json.dumps({"inputs": [many], "outputs": ["1"]})).kind == "stdin"
+
+
+def test_a_program_that_would_take_all_memory_is_not_parsed() -> None:
+    for name in (".".join(["a"] * 20_000), " . ".join(["a"] * 20_000), "\\\n.".join(["a"] * 20_000)):
+        assert isinstance(parsed(f"import {name}"), str)
+    assert not isinstance(parsed("import a.b.c\nx = a.b.c.d.e().f"), str)
+    for long in ("a" * 300_000, "a " * 150_000, ". " * 150_000, "a.\\\n" * 50):
+        parsed(long)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from verifiers.code.usual_imports import with_usual_imports
 from verifiers.testforms import AssertTests, CodeTests, PytestTests, StdinTests
 from verifiers.testforms.source import (
-    free_names,
+    MAX_PROGRAM_CHARS,
     imported_from,
     parsed,
     shadowed_builtin,
+    tested_names,
     top_level_names,
 )
 
@@ -50,6 +53,8 @@ _PROSE = frozenset({
 
 # Possessive, since a hostile line could make it try every split of a long run of tildes.
 _FENCE = re.compile(r"^([ \t]*+)(`{3,}+|~{3,}+)[ \t]*+([^\s`{]*+)[^`\n]*+$")
+_BYTE_ORDER = re.compile("^\ufeff+", re.MULTILINE)
+"""A mark that editors leave at the start of a file, and that no parser takes within one."""
 MAX_BLOCKS = 50
 """Blocks from the end that are looked at; each may be parsed several times."""
 
@@ -78,7 +83,10 @@ def find_program(content: str, tests: CodeTests) -> Program | str:
     if language != "python":
         return _other_program(blocks or whole, language)
     mine = [block for block in blocks if _language(block) == "python" or not block.tag]
-    return _python_program([*whole, *mine], tests)
+    found = _python_program([*whole, *mine], tests)
+    if isinstance(found, str) or not tests.usual_imports:
+        return found
+    return replace(found, code=with_usual_imports(found.code))
 
 
 def wanted_names(tests: CodeTests) -> frozenset[str]:
@@ -86,20 +94,26 @@ def wanted_names(tests: CodeTests) -> frozenset[str]:
     if isinstance(tests, StdinTests):
         return frozenset()
     if tests.entry_point and not isinstance(tests, PytestTests):
-        return frozenset({tests.entry_point})
+        return frozenset({tests.entry_point.replace("()", "")})
     source = tests.source() if isinstance(tests, AssertTests) else getattr(tests, "tests", "")
     tree = parsed(source) if tests.language == "python" else ""
     if isinstance(tree, str):
         return frozenset()
     if not isinstance(tests, PytestTests):
         shadowed = shadowed_builtin(tree)
-        return frozenset(free_names(tree) or ({shadowed} if shadowed else set()))
+        return frozenset(tested_names(tree) or ({shadowed} if shadowed else set()))
     imported = imported_from(tree, tests.module)
     return frozenset(imported or ({tests.entry_point} if tests.entry_point else set()))
 
 
+def _read(code: str) -> ast.Module | str:
+    """The tree of what a completion holds, or why there is none."""
+    return parsed(code, most=MAX_PROGRAM_CHARS)
+
+
 def _answer_part(content: str) -> str:
     """The text after the thinking; empty when thinking was opened and never closed."""
+    content = _BYTE_ORDER.sub("", content)
     head, closed, tail = content.rpartition("</think>")
     if closed:
         return tail
@@ -148,7 +162,7 @@ def _spoken_language(text: str) -> str | None:
         return "cpp"
     if _MARKS["java"].search(text):
         return "java"
-    return None if isinstance(parsed(text), str) else "python"
+    return None if isinstance(_read(text), str) else "python"
 
 
 def _chosen_language(blocks: Sequence[_Block], wanted: str | None) -> str:
@@ -189,13 +203,13 @@ def _python_program(blocks: Sequence[_Block], tests: CodeTests) -> Program | str
                 return Program(code, "python", block.where)
     if any(found is not None for _, found in readings):
         return f"the code defines no {' or '.join(sorted(names))}"
-    fault = next((fault for block, _ in readings if isinstance(fault := parsed(block.text), str)), "no code")
+    fault = next((fault for block, _ in readings if isinstance(fault := _read(block.text), str)), "no code")
     return f"no python code that parses: {fault}"
 
 
 def _names_of(code: str) -> set[str] | None:
     """What a block defines; null when it does not parse or holds nothing."""
-    tree = parsed(code)
+    tree = _read(code)
     return None if isinstance(tree, str) or not tree.body else top_level_names(tree)
 
 
@@ -211,13 +225,13 @@ def _with_prefix(prefix: str, code: str) -> str:
     """The solution behind the prefix, whose stub it defines anew; alone where the two do not go together."""
     joined = f"{prefix}\n{code}"
     # An import from __future__ must stay the first statement.
-    alone = not prefix or "from __future__" in code or isinstance(parsed(joined), str)
+    alone = not prefix or "from __future__" in code or isinstance(_read(joined), str)
     return code if alone else joined
 
 
 def _continued(prefix: str, code: str, names: frozenset[str], tests: CodeTests) -> str | None:
     """The prefix with a text that goes on where it ends, such as the body of its function."""
-    if not isinstance(parsed(code), str) and code[:1] not in (" ", "\t"):
+    if not isinstance(_read(code), str) and code[:1] not in (" ", "\t"):
         bodies = [textwrap.indent(code, "    ")] if "return" in code else []
     else:
         # Models drop the indentation of the first line, or of all.

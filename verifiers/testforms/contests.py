@@ -27,13 +27,17 @@ __all__ = [
 
 Row = Mapping[str, Any]
 
+_SMALL_BYTES = 16_000_000
+_MAX_RATIO = 100
+"""Packed tests above the small size may be so many times as long as their text; those of digits are 3."""
+
 
 def from_apps(row: Row) -> CodeTests:
     """APPS and TACO: `input_output`, JSON with `inputs`, `outputs` and, for calls, `fn_name`.
 
     As in the dataset's grader a result may equal an output or the only item of an output, and objects whose
     keys are whole numbers stand for dicts with int keys. It also accepts the first of several items, which is
-    left out here: it would take a part for the whole.
+    left out here: it would take a part for the whole. Programs may use what it imports for them.
     """
     packed = row.get("input_output", row)
     pairs = loaded(packed) if isinstance(packed, str) else packed
@@ -45,7 +49,8 @@ def from_apps(row: Row) -> CodeTests:
         calls = [_apps_call(given, wanted) for given, wanted in zip(inputs, outputs, strict=True)]
         return _call_tests(name, calls)
     return _stdin_tests(
-        [(_text(given), _text(wanted)) for given, wanted in zip(inputs, outputs, strict=True)]
+        [(_text(given), _text(wanted)) for given, wanted in zip(inputs, outputs, strict=True)],
+        usual_imports=True,
     )
 
 
@@ -120,7 +125,7 @@ def from_livecodebench(row: Row) -> CodeTests:
         raise BadTests("a test case is no object")
     kinds = {case.get("testtype", "stdin") for case in cases}
     if kinds == {"stdin"}:
-        return _stdin_tests(_pairs(cases), time_limit_s=6.0)
+        return _stdin_tests(_pairs(cases), time_limit_s=6.0, usual_imports=True)
     if kinds != {"functional"}:
         raise BadTests(f"test cases of the types {sorted(map(str, kinds))}")
     metadata = row.get("metadata")
@@ -149,12 +154,13 @@ def unpacked(text: str) -> Any:
     if text.lstrip()[:1] in ("[", "{", '"'):
         return loaded(text)
     stream = zlib.decompressobj()
+    most = min(MAX_CHARS, max(_SMALL_BYTES, _MAX_RATIO * len(text)))
     try:
-        blob = stream.decompress(base64.b64decode("".join(text.split()), validate=True), MAX_CHARS)
+        blob = stream.decompress(base64.b64decode("".join(text.split()), validate=True), most)
     except (ValueError, zlib.error) as error:
         raise BadTests(f"the tests are neither JSON nor packed JSON: {error}") from None
     if not stream.eof:
-        raise BadTests(f"packed tests are cut short, or larger than {MAX_CHARS} bytes")
+        raise BadTests(f"packed tests are cut short, or larger than {most} bytes")
     try:
         value = _TextOnly(io.BytesIO(blob)).load()
     except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError, TypeError, AttributeError,
@@ -192,7 +198,7 @@ def from_prime(row: Row) -> CodeTests:
     if odd:
         raise BadTests(f"test cases of the types {sorted(odd)}")
     language = {"language": info["language"]} if info.get("language") in ("python", "cpp") else {}
-    return _stdin_tests(_pairs(cases), **language)
+    return _stdin_tests(_pairs(cases), usual_imports=True, **language)
 
 
 def from_codeforces(row: Row) -> CodeTests:
@@ -238,4 +244,4 @@ def _stdin_tests(pairs: list[tuple[str, str]], **more: Any) -> CodeTests:
 
 def _call_tests(name: Any, calls: list[dict[str, Any]], **more: Any) -> CodeTests:
     fields = {"kind": "call", "entry_point": name, "compare": "numeric", "int_keys": True, "tests": calls}
-    return validated(fields | more)
+    return validated({**fields, "usual_imports": True, **more})

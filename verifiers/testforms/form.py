@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -47,6 +48,12 @@ Language = Literal["python", "cpp", "javascript", "java", "rust"]
 
 MAX_CHARS = 256_000_000
 """Longest tests value that is read at all; real ones reach some tens of megabytes."""
+_MANY_CHARS = 4_000_000
+"""Shorter texts hold few items, whatever they are."""
+MAX_ITEMS = 5_000_000
+"""Items of a tests value outside of its texts; each takes up to a hundred bytes of memory."""
+
+_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 
 
 class BadTests(ValueError):
@@ -104,6 +111,8 @@ class _Common(_Strict):
     """CPU seconds of one test, of the whole run for assert and pytest; null: the verifier's."""
     memory_limit_mb: Annotated[int, Field(gt=0, le=16_384)] | None = None
     """Memory of one test; null: the verifier's."""
+    usual_imports: bool = False
+    """Whether a Python program may use what graders of contests import for it, such as `List` or `deque`."""
 
 
 class StdinTests(_Common):
@@ -208,12 +217,26 @@ def loaded(text: str) -> Any:
     """Any JSON value.
 
     Raises:
-        BadTests: the text is no JSON.
+        BadTests: the text is no JSON, or has more than `MAX_ITEMS` items.
     """
+    if len(text) > _MANY_CHARS and _items(text) > MAX_ITEMS:
+        raise BadTests(f"the tests hold more than {MAX_ITEMS} items")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadTests(f"the tests are no JSON: {error}") from None
+
+
+def _items(text: str) -> int:
+    """How many items a JSON text has, at most."""
+    count = sum(map(text.count, ",[{"))
+    if count <= MAX_ITEMS:
+        return count
+    between, at = 0, 0
+    for found in _TEXT.finditer(text):
+        between += sum(text.count(sign, at, found.start()) for sign in ",[{")
+        at = found.end()
+    return between + sum(text.count(sign, at) for sign in ",[{")
 
 
 def validated(value: Any) -> CodeTests:

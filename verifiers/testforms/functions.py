@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from verifiers.testforms.contests import from_livecodebench
 from verifiers.testforms.form import BadTests, CodeTests, PytestTests, loaded, validated
 from verifiers.testforms.given import given_helpers
-from verifiers.testforms.source import free_names, imported_from, looks_like_pytest, parsed
+from verifiers.testforms.source import free_names, imported_from, looks_like_pytest, parsed, tested_names
 
-__all__ = ["from_humaneval", "from_kodcode", "from_mbpp", "from_python", "text_of"]
+__all__ = ["from_functional", "from_humaneval", "from_kodcode", "from_mbpp", "from_python", "text_of"]
 
 Row = Mapping[str, Any]
 
@@ -36,6 +37,8 @@ def from_humaneval(row: Row) -> CodeTests:
         "tests": [text_of(row, "test")],
     }
     prompt = text_of(row, "prompt", default="")
+    if "Solution()" in fields["entry_point"]:
+        fields["usual_imports"] = True
     tree = parsed(prompt)
     # A prompt that is a question and not the start of a program cannot stand before the solution.
     if isinstance(tree, str):
@@ -77,6 +80,18 @@ def from_kodcode(row: Row) -> CodeTests:
     return from_python(code, entry=row.get("test_entry_point") or named)
 
 
+def from_functional(row: Row) -> CodeTests:
+    """LeetCode problems: `functional`, Python code that calls methods of a class `Solution`, or test cases as
+    LiveCodeBench has them; `entry_point` where the code defines `check` and does not call it."""
+    code = row["functional"]
+    if not isinstance(code, str) or code.lstrip()[:1] in ("[", "{"):
+        name = row.get("fn_name") or row.get("func_name") or row.get("entry_point")
+        return from_livecodebench({"public_test_cases": code, "metadata": {"func_name": name}})
+    if row.get("entry_point"):
+        return from_humaneval({**row, "test": code})
+    return validated({"kind": "assert", "tests": [code], "usual_imports": True})
+
+
 def from_python(code: str, *, entry: str | None = None) -> CodeTests:
     """Bare Python test code: a pytest file, or asserts.
 
@@ -89,7 +104,7 @@ def from_python(code: str, *, entry: str | None = None) -> CodeTests:
     named: dict[str, Any] = {} if entry is None else {"entry_point": entry}
     if not looks_like_pytest(tree):
         return validated({"kind": "assert", "tests": [code], **named})
-    wanted = sorted(free_names(tree) if entry is None else {entry})
+    wanted = sorted(tested_names(tree) if entry is None else {entry})
     if not imported_from(tree, "solution") and "from solution import" not in code:
         # Such files are meant to stand below the solution, in one program with it.
         named_imports = f"from solution import {', '.join(wanted)}\n" if wanted else ""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
 
+from sandbox.inside.naming import DECIDING
+
 __all__ = [
+    "MAX_PROGRAM_CHARS",
     "bound_names",
     "counted_tests",
     "cut_asserts",
@@ -21,11 +25,17 @@ __all__ = [
     "parsed",
     "pytest_tests",
     "shadowed_builtin",
+    "tested_names",
     "top_level_names",
 ]
 
 MAX_CHARS = 400_000
-"""Longer programs are not parsed; no solution or test file comes near."""
+"""Longer programs are not parsed; no test file comes near."""
+MAX_PROGRAM_CHARS = 100_000
+"""Of what a completion holds: at the worst a kilobyte of memory is taken for each character."""
+
+# CPython 3.11 to 3.13 join a dotted name part by part, and keep every part-way name: quadratic in memory.
+_LONG_DOTTED = re.compile(r"(?<!\w)\w++(?:[\s\\]*+\.[\s\\]*+\w++){100}")
 
 # The filters of the warnings module are the whole process's, so two threads must not swap them at once.
 _FILTERS = threading.Lock()
@@ -36,10 +46,13 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def parsed(source: str) -> ast.Module | str:
-    """The tree of a program, or why there is none. Runs and folds nothing of it."""
-    if len(source) > MAX_CHARS:
-        return f"longer than {MAX_CHARS} characters"
+def parsed(source: str, *, most: int = MAX_CHARS) -> ast.Module | str:
+    """The tree of a program of at most so many characters, or why there is none. Runs and folds nothing of
+    it."""
+    if len(source) > most:
+        return f"longer than {most} characters"
+    if _LONG_DOTTED.search(source):
+        return "a dotted name of more than a hundred parts"
     try:
         with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,6 +121,18 @@ def free_names(tree: ast.AST) -> set[str]:
     """Names that a program uses, does not define, and does not get from Python."""
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return {name for name in used - bound_names(tree) if not hasattr(builtins, name) and name[:2] != "__"}
+
+
+_GIVEN = frozenset(sys.stdlib_module_names) | {"np", "pd", "plt"} | {
+    name for names in DECIDING.values() for name in names.split()
+}  # fmt: skip
+"""Names that tests use without an import and that no solution is asked for."""
+
+
+def tested_names(tree: ast.AST) -> set[str]:
+    """Names that tests use and that the solution must define."""
+    free = free_names(tree)
+    return free - _GIVEN or free
 
 
 def shadowed_builtin(tree: ast.Module) -> str | None:
@@ -190,10 +215,11 @@ def counted_tests(tree: ast.Module) -> int:
 
 
 def leaves_check_uncalled(tree: ast.Module) -> bool:
-    """Whether a program defines a function `check` for others to call."""
+    """Whether a program defines a function `check` that nothing in it calls."""
     defines = any(isinstance(item, ast.FunctionDef) and item.name == "check" for item in tree.body)
-    calls = any(isinstance(node.func, ast.Name) and node.func.id == "check" for node in _top_calls(tree))
-    return defines and not calls
+    others = (item for item in tree.body if not (isinstance(item, ast.FunctionDef) and item.name == "check"))
+    calls = (node.func for item in others for node in ast.walk(item) if isinstance(node, ast.Call))
+    return defines and not any(isinstance(called, ast.Name) and called.id == "check" for called in calls)
 
 
 def _counts(statement: ast.stmt) -> bool:
