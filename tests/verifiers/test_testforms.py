@@ -44,15 +44,16 @@ HUMANEVAL = {
     "test": "def check(c):\n    assert c(1) == 2",
 }
 PRIME_CASE = {"type": "stdin_stdout", "input": "1", "output": "2"}
+CHECK = "def check(c):\n    assert c(1) == 2\n\n"
 KODCODE = "from solution import f\n\ndef test_f():\n    assert f(1) == 2\n"
 
 UPSTREAM: list[tuple[str, Any, Callable[[Any], bool]]] = [
     ("humaneval", HUMANEVAL, lambda t: t.entry_point == "f" and t.prefix == HUMANEVAL["prompt"]),
     ("mbpp", {"test_list": ["assert f(1)"], "test_setup_code": "import math"}, lambda t: "math" in t.setup),
     ("mbpp", ["assert f(1) == 2", "assert f(2) == 3"], lambda t: len(t.tests) == 2),
-    ("functional", {"functional": "def check(c):\n    assert c(1) == 2\n\ncheck(Solution().f)"}, lambda t: t.usual_imports),
-    ("functional", {"functional": "def check(c):\n    assert c(1) == 2", "entry_point": "Solution().f"}, lambda t: t.entry_point == "Solution().f"),
-    ("functional", {"functional": LCB_CASES, "fn_name": "f"}, lambda t: t.entry_point == "f" and t.tests[0].args == [1, [2]]),
+    ("functional", {"functional": f"{CHECK}check(Solution().f)"}, lambda t: t.usual_imports),
+    ("functional", {"functional": CHECK, "entry_point": "A().f"}, lambda t: t.entry_point == "A().f"),
+    ("functional", {"functional": LCB_CASES, "fn_name": "f"}, lambda t: t.tests[0].args == [1, [2]]),
     ("kodcode", {"test_code": KODCODE, "test_entry_point": "f"}, lambda t: t.module == "solution"),
     ("kodcode", {"test": KODCODE, "test_info": [{"function_name": "g"}]}, lambda t: t.entry_point == "g"),
     ("python", "assert add1(41)==42", lambda t: isinstance(t, AssertTests)),
