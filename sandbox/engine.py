@@ -78,7 +78,7 @@ class Engine:
         tests: int,
         alone: bool = False,
         hidden: bytes | None = None,
-        files: Sequence[int] = (),
+        programs: Sequence[bytes] = (),
         each: Callable[[Frame], bool] | None = None,
     ) -> list[Frame] | Result:
         """Runs one request on a slot, a second time if the sandbox itself failed.
@@ -97,7 +97,7 @@ class Engine:
                         blobs,
                         deadline_s=deadline_s,
                         hidden=hidden,
-                        files=list(files),
+                        programs=programs,
                         each=each,
                     )
                 except Broken as error:

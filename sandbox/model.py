@@ -27,6 +27,9 @@ class Limits:
     """CPU seconds, the criterion for TLE."""
     wall_s: float | None = None
     """Wall seconds; null means max(3 x CPU, CPU + 2)."""
+    total_idle_s: float | None = None
+    """Wall seconds that all tests of a run may sleep or wait together, beside the processor time that each
+    may use; null means the wall limit of one test. Tests that are left when it is used up are TLE."""
     memory_mb: int = 512
     """Memory above what the bare interpreter needs."""
     output_mb: float = 8.0
@@ -43,11 +46,16 @@ class Limits:
         """The wall limit in force."""
         return self.wall_s if self.wall_s is not None else max(3 * self.cpu_s, self.cpu_s + 2)
 
+    def effective_idle_s(self) -> float:
+        """The bound in force on the idle time of all tests."""
+        return self.total_idle_s if self.total_idle_s is not None else self.effective_wall_s()
+
     def wire(self) -> dict[str, Any]:
         """The limits in the units of the other side."""
         return {
             "cpu_s": self.cpu_s,
             "wall_s": self.effective_wall_s(),
+            "idle_s": self.effective_idle_s(),
             "memory_bytes": self.memory_mb << 20,
             "output_bytes": int(self.output_mb * (1 << 20)),
             "scratch_bytes": self.scratch_mb << 20,

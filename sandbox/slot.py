@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _BOOT = Path(__file__).parent / "inside" / "boot.py"
 _START_S = 60.0
 """A zygote starts in 0.2 s; a machine under load gets this long."""
 _MARGIN_S = 30.0
+_ALL_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 
 class TierUnavailable(SandboxError):
@@ -93,6 +95,9 @@ class Slot:
     def stop(self) -> None:
         """Ends the zygote and all that it started; leaves no process and no open descriptor."""
         if self._socket is not None:
+            with contextlib.suppress(OSError):
+                # Seen at once by both ends, whoever waits at one of them.
+                self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
             self._socket = None
         process, self._process = self._process, None
@@ -118,13 +123,13 @@ class Slot:
         *,
         deadline_s: float,
         hidden: bytes | None = None,
-        files: list[int] | None = None,
+        programs: Sequence[bytes] = (),
         each: Callable[[Frame], bool] | None = None,
     ) -> tuple[list[Frame], dict[str, Any]]:
         """Runs one request; returns the frames of its record and how the supervisor ended.
 
-        `hidden` is kept from the solution's process; `files` are descriptors lent to the request; `each` is
-        asked after every passed test whether to go on.
+        `hidden` is kept from the solution's process; `programs` are given to the request as files that nobody
+        can change; `each` is asked after every passed test whether to go on.
 
         Raises:
             Broken: the zygote failed; it is stopped, and the next request starts another.
@@ -139,7 +144,8 @@ class Slot:
                 fds.append(os.memfd_create("result", os.MFD_CLOEXEC))
                 if hidden is not None:
                     fds.append(_memory_file({}, [hidden]))
-                self._send(head, [*fds[:2], theirs.fileno(), *fds[2:], *(files or [])], deadline_s)
+                fds += [_sealed_file(program) for program in programs]
+                self._send(head, [*fds[:2], theirs.fileno(), *fds[2:]], deadline_s)
                 theirs.close()
                 if each is not None:
                     _answer(ours, fds[1], each, deadline_s)
@@ -212,6 +218,19 @@ def _memory_file(head: dict[str, Any], blobs: list[bytes]) -> int:
     fd = os.memfd_create("request", os.MFD_CLOEXEC)
     append(fd, head, *blobs)
     return fd
+
+
+def _sealed_file(content: bytes) -> int:
+    """A program in memory, made for one request: neither its bytes nor its times tell of an earlier run."""
+    fd = os.memfd_create("program", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(content)
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _ALL_SEALS)
+        # A program that is open for writing cannot be executed.
+        return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(fd)
 
 
 def _answer(control: socket.socket, result_fd: int, each: Callable[[Frame], bool], deadline_s: float) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.inside.workspace import HOME
 from sandbox.model import Limits, SandboxError, Tier
 
 __all__ = ["Interpreter", "Place", "base_interpreter"]
@@ -27,6 +28,7 @@ _LIBRARIES = (
     "/usr/libexec",
     "/usr/local/lib",
 )
+_LOADERS = ("/lib*/ld-linux*.so*", "/lib/*/ld-linux*.so*", "/lib/ld-musl-*.so*")
 _TOOLS = ("/bin", "/usr/bin", "/usr/include", "/usr/local/include", "/usr/share/java")
 _CONFIG = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/java-17-openjdk", "/etc/java-21-openjdk")
 _UID_BASE = 1_900_000_000
@@ -95,7 +97,7 @@ class Place:
     _stdlib: str | None = None
 
     def prepare(self, *, copied_stdlib: str | None) -> None:
-        """Makes the scratch directory where the tier has no file system of its own."""
+        """Makes a directory for the slot where the tier has no file system of its own."""
         self._stdlib = copied_stdlib
         if os.geteuid() == 0:
             self.uid = _usable_uid(self.slot)
@@ -108,7 +110,7 @@ class Place:
         self._identity = (found.st_dev, found.st_ino)
 
     def remove(self) -> None:
-        """Removes the scratch directory, by descriptor, if it is still the one that was made."""
+        """Removes the slot's own directory, by descriptor, if it is still the one that was made."""
         if not self.directory:
             return
         with contextlib.suppress(OSError):
@@ -117,8 +119,9 @@ class Place:
                 found = os.fstat(fd)
                 if (found.st_dev, found.st_ino) != self._identity:
                     return
-                for name in os.listdir(fd):
-                    os.unlink(name, dir_fd=fd)
+                os.fchmod(fd, 0o700)
+                if os.listdir(fd):
+                    _remove_home(fd)
             finally:
                 os.close(fd)
             os.rmdir(self.directory)
@@ -141,8 +144,8 @@ class Place:
             "env": self.environment(),
             "paths": {
                 "listed": python,
-                "read": [*configs, self.shared_files()],
-                "execute": [*libraries, *self.tool_roots],
+                "read": [*configs, self.shared_files(), *libraries, *self.tool_roots],
+                "loaders": [path for pattern in _LOADERS for path in glob.glob(pattern)],
                 "compile_read": [*tools, *configs],
                 "compile_execute": [*libraries, *tools],
             },
@@ -155,12 +158,12 @@ class Place:
                 "uid": self.uid or 0,
             }
         else:
-            config["scratch"] = [self.directory, *self._identity]
+            config["own"] = [self.directory, *self._identity]
         return config
 
     def environment(self) -> dict[str, str]:
         """The whole environment of a program; nothing of the host's own passes."""
-        home = self.directory or "/tmp"
+        home = f"{self.directory}/{HOME}" if self.directory else "/tmp"
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": home,
@@ -182,6 +185,18 @@ class Place:
         found = [f"{self.interpreter.stdlib}/site-packages", f"{self.interpreter.stdlib}/dist-packages"]
         found += glob.glob("/usr/lib/python3*/dist-packages") + glob.glob("/usr/local/lib/python3*")
         return [path for path in found if os.path.isdir(path)]
+
+
+def _remove_home(fd: int) -> None:
+    """Removes the scratch directory of the last run, whose files the zygote has removed unless it was killed;
+    then they are as the run has left them: regular files, directly in it."""
+    home = os.open(HOME, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        for name in os.listdir(home):
+            os.unlink(name, dir_fd=home)
+    finally:
+        os.close(home)
+    os.rmdir(HOME, dir_fd=fd)
 
 
 def _usable_uid(slot: int) -> int:

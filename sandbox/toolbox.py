@@ -17,7 +17,7 @@ from sandbox.languages import ALIASES, CPP_FLAGS, CPP_HARNESS, HARNESS, LANGUAGE
 from sandbox.model import Limits, Result, SandboxError
 from sandbox.slot_dir import readable_by_others
 
-__all__ = ["Artifact", "MemoryFile", "Toolbox"]
+__all__ = ["Artifact", "Toolbox"]
 
 _CACHE_BYTES = 256 << 20
 """Compiled programs kept in memory, least recently used first out."""
@@ -25,23 +25,13 @@ _CACHE_BYTES = 256 << 20
 _HEADER_LIMITS = Limits(compile_cpu_s=60, compile_memory_mb=2048, scratch_mb=512)
 
 
-class MemoryFile:
-    """A file in memory that is closed when nobody refers to it any more."""
-
-    def __init__(self, fd: int):
-        self.fd = fd
-
-    def __del__(self) -> None:
-        os.close(self.fd)
-
-
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What a request needs to run a program: its head, the bytes before the tests, and open files."""
+    """What a request needs to run a program: its head, the bytes before the tests, and compiled programs."""
 
     head: dict[str, Any]
     blobs: list[bytes]
-    files: list[MemoryFile] = field(default_factory=list)
+    programs: list[bytes] = field(default_factory=list)
 
 
 class Toolbox:
@@ -126,10 +116,7 @@ class Toolbox:
             return found
 
     def keep(self, key: str, artifact: Artifact, size: int) -> None:
-        """Remembers a compiled program, and forgets those longest unused when there are too many.
-
-        A program that is forgotten while it runs is closed when the run lets go of it.
-        """
+        """Remembers a compiled program, and forgets those longest unused when there are too many."""
         with self._lock:
             if key in self._cache:
                 return
@@ -263,12 +250,4 @@ def _program_artifact(
     head: dict[str, Any] = {"job": "program", "bounded": language.bounded}
     if runner is not None:
         return Artifact({**head, "files": names, "execute": [runner]}, contents)
-    fd = os.memfd_create("program", os.MFD_CLOEXEC)
-    try:
-        with open(fd, "wb", closefd=False) as file:
-            file.write(contents[0])
-        # A program that is open for writing cannot be executed.
-        readable = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
-    finally:
-        os.close(fd)
-    return Artifact({**head, "argv": ["./program"], "files": [], "execute": []}, [], [MemoryFile(readable)])
+    return Artifact({**head, "argv": ["./program"], "files": [], "execute": []}, [], contents[:1])

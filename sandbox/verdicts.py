@@ -43,6 +43,8 @@ def resource_verdict(head: dict[str, Any], err: bytes, limits: Limits) -> tuple[
         return "TLE", f"{cpu_s:.2f} s of CPU, limit {limits.cpu_s:g} s"
     if killed == "wall":
         return "TLE", f"{head['wall_s']:.2f} s of wall time, limit {limits.effective_wall_s():g} s"
+    if killed == "idle":
+        return "TLE", f"the tests up to this one were idle for more than {limits.effective_idle_s():g} s"
     if killed == "files":
         return (
             "OLE",

@@ -67,6 +67,8 @@ class Confinement:
         self._before: list[kernel.Step] = []
         if not cage.own_world:
             self._before.append(kernel.step("prctl", _PRCTL, kernel.PR_SET_PDEATHSIG, signal.SIGKILL))
+            # The supervisor may see which files are held open; other programs under file rules may not.
+            self._before.append(kernel.step("prctl", _PRCTL, kernel.PR_SET_DUMPABLE, 1))
         if cage.rules is not None:
             self._before.append(
                 kernel.step("landlock_restrict_self", _LANDLOCK_RESTRICT_SELF, cage.rules.fd, 0)

@@ -16,6 +16,7 @@ from sandbox.inside.kernel import KernelError, step, take
 
 __all__ = [
     "BASIC",
+    "HIGH",
     "MORE_FOR_COMPILER",
     "MORE_FOR_SUPERVISOR",
     "NO_CALL",
@@ -37,7 +38,10 @@ _LOAD, _AND, _RETURN, _JEQ, _JGE = 0x20, 0x54, 0x06, 0x15, 0x35
 _NUMBER, _ARCH = 0, 4
 
 _CLONE_THREAD = 0x00010000
+_CLONE_FILES = 0x00000400
 _CLONE_NEW_ANY = 0x7E020080
+HIGH = 6
+"""Added to the number of an argument, names its high word."""
 _OWN_PID = -1
 _SECCOMP = 317
 _MACHINE = os.uname().machine
@@ -47,8 +51,8 @@ BASIC = """
 read=0 write=1 open=2 close=3 stat=4 fstat=5 lstat=6 poll=7 lseek=8 mmap=9 mprotect=10 munmap=11 brk=12
 rt_sigaction=13 rt_sigprocmask=14 rt_sigreturn=15 pread64=17 pwrite64=18 readv=19 writev=20 access=21
 pipe=22 select=23 sched_yield=24 mremap=25 msync=26 mincore=27 madvise=28 dup=32 dup2=33 pause=34
-nanosleep=35 getitimer=36 alarm=37 setitimer=38 getpid=39 sendfile=40 sendto=44 recvfrom=45 sendmsg=46
-recvmsg=47 shutdown=48 getsockname=51 getpeername=52 getsockopt=55 exit=60 wait4=61 uname=63 flock=73
+nanosleep=35 getitimer=36 alarm=37 setitimer=38 getpid=39 sendfile=40 sendto=44 recvfrom=45
+shutdown=48 getsockname=51 getpeername=52 getsockopt=55 exit=60 wait4=61 uname=63 flock=73
 fsync=74 fdatasync=75 ftruncate=77 getdents=78 getcwd=79 chdir=80 fchdir=81 rename=82 mkdir=83 rmdir=84
 creat=85 link=86 unlink=87 symlink=88 readlink=89 umask=95 gettimeofday=96 getrlimit=97 getrusage=98
 sysinfo=99 times=100 getuid=102 getgid=104 geteuid=107 getegid=108 getppid=110 getpgrp=111 getgroups=115
@@ -57,8 +61,8 @@ rt_sigsuspend=130 sigaltstack=131 statfs=137 fstatfs=138 getpriority=140 sched_g
 sched_getscheduler=145 sched_get_priority_max=146 sched_get_priority_min=147 sched_rr_get_interval=148
 arch_prctl=158 setrlimit=160 gettid=186 readahead=187 getxattr=191 lgetxattr=192 fgetxattr=193 listxattr=194
 llistxattr=195 flistxattr=196 time=201 futex=202 sched_getaffinity=204 epoll_create=213 getdents64=217
-set_tid_address=218 restart_syscall=219 fadvise64=221 timer_create=222 timer_settime=223 timer_gettime=224
-timer_getoverrun=225 timer_delete=226 clock_gettime=228 clock_getres=229 clock_nanosleep=230 exit_group=231
+set_tid_address=218 restart_syscall=219 fadvise64=221 timer_settime=223 timer_gettime=224
+timer_getoverrun=225 timer_delete=226 exit_group=231
 epoll_wait=232 epoll_ctl=233 get_mempolicy=239 waitid=247 openat=257 mkdirat=258 newfstatat=262 unlinkat=263
 renameat=264 linkat=265 symlinkat=266 readlinkat=267 faccessat=269 pselect6=270 ppoll=271
 set_robust_list=273 get_robust_list=274 splice=275 tee=276 sync_file_range=277 epoll_pwait=281 signalfd=282
@@ -71,7 +75,9 @@ futex_waitv=449
 MORE_FOR_COMPILER = (
     "fork=57 vfork=58 execve=59 execveat=322 chmod=90 fchmod=91 fchmodat=268 kill=62 tgkill=234"
 )
+# Messages may carry open files, which no limit counts while they are under way.
 MORE_FOR_SUPERVISOR = """
+sendmsg=46 recvmsg=47 timer_create=222 clock_gettime=228 clock_getres=229 clock_nanosleep=230
 fork=57 vfork=58 execve=59 execveat=322 chmod=90 fchmod=91 fchmodat=268 kill=62 tgkill=234 prctl=157
 prlimit64=302 seccomp=317 memfd_create=319 pidfd_send_signal=424 pidfd_open=434 landlock_create_ruleset=444
 landlock_add_rule=445 landlock_restrict_self=446 fcntl=72 ioctl=16 socketpair=53
@@ -102,8 +108,9 @@ def _refuse(number: int) -> bytes:
 
 
 def _argument(index: int) -> int:
-    """Offset of the low word of an argument in `struct seccomp_data` (little endian)."""
-    return 16 + 8 * index
+    """Offset of the low word of an argument in `struct seccomp_data` (little endian); of the high word where
+    `index` is `HIGH` more."""
+    return 16 + 8 * (index % HIGH) + 4 * (index // HIGH)
 
 
 def _tree(ranges: list[list[int]]) -> list[bytes]:
@@ -158,7 +165,8 @@ class Program:
     def allow_if(
         self, number: int, tests: Sequence[tuple[int, int, Sequence[int]]], *, otherwise: int
     ) -> None:
-        """Allows a call when each (argument, mask, values) holds on the argument's low word.
+        """Allows a call when each (argument, mask, values) holds on the argument's low word, or on its high
+        word where the argument's number is `HIGH` more.
 
         A mask of 0 means the whole word; the value `_OWN_PID` stands for the process's own id.
         """
@@ -202,8 +210,10 @@ class Program:
 def _start(*, may_fork: bool) -> Program:
     program = Program()
     program.refuse(435, errno_=errno.ENOSYS)  # clone3
-    wanted = (0,) if may_fork else (_CLONE_THREAD,)
-    mask = _CLONE_NEW_ANY if may_fork else _CLONE_THREAD | _CLONE_NEW_ANY
+    # A thread with a table of open files of its own would have the limit on them once more.
+    thread = _CLONE_THREAD | _CLONE_FILES
+    wanted = (0,) if may_fork else (thread,)
+    mask = _CLONE_NEW_ANY if may_fork else thread | _CLONE_NEW_ANY
     program.allow_if(56, [(0, mask, wanted)], otherwise=errno.EPERM)
     return program
 
@@ -216,19 +226,25 @@ def _narrow(program: Program) -> None:
     # Unix pairs of streams or packets talk to each other alone; one of datagrams could be given an address.
     program.allow_if(53, [(0, 0, (1,)), (1, 0xF, (1, 5))], otherwise=errno.EPERM)
     program.allow_if(302, [(0, 0, (0, _OWN_PID))], otherwise=errno.EPERM)
+    # The clocks that have a number; those of another process, which are below 0, tell what ran before.
+    for number in (222, 228, 229, 230):  # timer_create, clock_gettime, clock_getres, clock_nanosleep
+        program.allow_if(number, [(0, 0xFFFFFFF0, (0,))], otherwise=errno.EINVAL)
 
 
-def solution_filter(*, exec_fd: int | None = None) -> Program:
+def solution_filter(*, exec_fd: int | None = None, passwords: tuple[int, int] = (0, 0)) -> Program:
     """For one test: threads, but no other process, no exec, no network, no signal to anyone else.
 
-    With `exec_fd` the one program open at that descriptor may be started.
+    With `exec_fd` the one program open at that descriptor may be started, by whoever knows the `passwords` of
+    32 bits: the high words of the descriptor and of the flags, which the kernel does not read. What has been
+    started does not know them, so that it starts nothing else.
     """
     program = _start(may_fork=False)
     _narrow(program)
     program.allow_if(62, [(0, 0, (_OWN_PID,))], otherwise=errno.EPERM)
     program.allow_if(234, [(0, 0, (_OWN_PID,))], otherwise=errno.EPERM)
     if exec_fd is not None:
-        program.allow_if(322, [(0, 0, (exec_fd,)), (4, 0, (0x1000,))], otherwise=errno.EPERM)
+        words = ((0, exec_fd), (4, 0x1000), (HIGH + 0, passwords[0]), (HIGH + 4, passwords[1]))
+        program.allow_if(322, [(place, 0, (word,)) for place, word in words], otherwise=errno.EPERM)
     program.allow(_numbers(BASIC))
     return program
 

@@ -12,7 +12,7 @@ from sandbox.inside import filters, kernel
 from sandbox.inside.child import Cage, Confinement, finish
 from sandbox.inside.frames import append_text
 from sandbox.inside.watch import GRACE, Bounds, Ended
-from sandbox.inside.workspace import Ground, Home
+from sandbox.inside.workspace import Home, Rules
 
 __all__ = ["Job", "Runner", "describe", "fill", "memory_file", "pair", "rewind"]
 
@@ -28,19 +28,18 @@ class Job:
     def __init__(
         self,
         home: Home,
-        ground: Ground,
+        rules: Rules,
         head: dict[str, Any],
         blobs: list[bytes],
         *,
         result_fd: int,
         control_fd: int,
         files: list[int],
-        profile: str,
         execute: list[str],
         processors: set[int] | None,
     ):
         self.home = home
-        self.scratch = ground.scratch
+        self.scratch = home.scratch()
         self.head = head
         self.blobs = blobs
         self.result_fd = result_fd
@@ -49,7 +48,7 @@ class Job:
         self.limits: dict[str, Any] = head["limits"]
         self._output_left = _TOTAL_OUTPUT_FACTOR * self.limits["output_bytes"]
         self.execute = execute
-        self._rules = ground.for_tests(profile, execute)
+        self._rules = rules.tests
         self.processors = processors
         self.trouble = memory_file("trouble")
 
@@ -86,6 +85,7 @@ class Job:
             "scratch": self.scratch if self.home.flat else None,
             "scratch_files": limits["scratch_files"],
             "scratch_bytes": limits["scratch_bytes"],
+            "file_bytes": limits["output_bytes"],
         }
         return Bounds(**{**values, **changes})
 

@@ -210,12 +210,16 @@ def drop_capabilities() -> None:
     take(_NO_CAPABILITIES)
 
 
-def execveat(fd: int, argv: list[str], env: dict[str, str]) -> None:
-    """Replaces this process by the program open at `fd`; returns only by raising."""
+def execveat(fd: int, argv: list[str], env: dict[str, str], *, passwords: tuple[int, int] = (0, 0)) -> None:
+    """Replaces this process by the program open at `fd`; returns only by raising.
+
+    `passwords` are the high words of descriptor and flags: the kernel reads neither, a filter may.
+    """
     arguments = (ctypes.c_char_p * (len(argv) + 1))(*[arg.encode() for arg in argv], None)
     pairs = [f"{key}={value}".encode() for key, value in env.items()]
     environment = (ctypes.c_char_p * (len(pairs) + 1))(*pairs, None)
-    syscall(_EXECVEAT, fd, b"", arguments, environment, AT_EMPTY_PATH, call="execveat")
+    first, last = passwords[0] << 32 | fd, passwords[1] << 32 | AT_EMPTY_PATH
+    syscall(_EXECVEAT, first, b"", arguments, environment, last, call="execveat")
 
 
 def stay_on_this_processor() -> None:

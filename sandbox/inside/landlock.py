@@ -12,7 +12,7 @@ from sandbox.inside.kernel import KernelError, syscall
 __all__ = [
     "READ",
     "READ_EXECUTE",
-    "READ_EXECUTE_FILES",
+    "READ_FILES",
     "SCRATCH",
     "SCRATCH_FLAT",
     "WRITE_DEVICE",
@@ -27,7 +27,7 @@ _MAKE_DIR, _MAKE_REG, _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 7, 1 << 8, 1 << 13, 1
 
 READ = _READ_FILE | _READ_DIR
 READ_EXECUTE = READ | _EXECUTE
-READ_EXECUTE_FILES = _READ_FILE | _EXECUTE
+READ_FILES = _READ_FILE
 WRITE_DEVICE = _READ_FILE | _WRITE_FILE
 SCRATCH_FLAT = READ | _WRITE_FILE | _REMOVE_FILE | _MAKE_REG | _TRUNCATE
 """Regular files only, in one directory: their number can then be bounded by counting one directory."""

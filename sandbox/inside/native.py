@@ -74,20 +74,21 @@ def _open_program(job: Job) -> int:
     return os.open(path[0], os.O_PATH | os.O_CLOEXEC)
 
 
-def _execute(job: Job) -> None:
+def _execute(job: Job, *, passwords: tuple[int, int] = (0, 0)) -> None:
     # Python ignores these two, and an ignored signal stays so through exec.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     environment = {**job.home.env, **job.head.get("env", {})}
-    kernel.execveat(3, job.head["argv"], environment)
+    kernel.execveat(3, job.head["argv"], environment, passwords=passwords)
 
 
 def run_program(job: Job) -> None:
     """One process per test, started from the same program file."""
     head: dict[str, Any] = job.head
     count = len(head["files"])
+    passwords = (int.from_bytes(os.urandom(4), "little"), int.from_bytes(os.urandom(4), "little"))
     cage = job.cage(
-        solution_filter(exec_fd=3).prepare(),
+        solution_filter(exec_fd=3, passwords=passwords).prepare(),
         bounded=head["bounded"],
         **({"processes": None} if not head["bounded"] else {}),
     )
@@ -98,7 +99,7 @@ def run_program(job: Job) -> None:
         job,
         cage,
         job.blobs[count:],
-        lambda _: _execute(job),
+        lambda _: _execute(job, passwords=passwords),
         more=[program],
         before=lambda: _place_files(job, contents),
     )

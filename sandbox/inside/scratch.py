@@ -28,7 +28,7 @@ class Scratch:
         if (found.st_dev, found.st_ino) != identity:
             os.close(self.fd)
             raise OSError(f"{path} is not the directory that the sandbox made")
-        self._device = found.st_dev
+        self.device = found.st_dev
         self._kept = frozenset(kept)
         self._prefix = os.urandom(8).hex()
 
@@ -75,7 +75,7 @@ class Scratch:
             if not stat.S_ISDIR(found.st_mode):
                 os.unlink(name, dir_fd=self.fd)
                 return moved
-            if found.st_dev != self._device:
+            if found.st_dev != self.device:
                 return moved
             os.chmod(name, 0o700, dir_fd=self.fd)
             inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)

@@ -1,6 +1,6 @@
 """The process of one solution: compiles it, starts one process per test, and writes down how each ended.
 
-It runs under the sandbox's own file rules and filter from before it has seen a byte of the solution, holds no
+It runs under the sandbox's own file rules and filter from before it reads a byte of the solution, holds no
 expected output, and takes nothing from a test process but the bytes it left in its output files.
 """
 
@@ -17,8 +17,8 @@ from sandbox.inside import filters, kernel
 from sandbox.inside.child import Confinement, fresh_module, run_script
 from sandbox.inside.frames import append, append_text, read_all
 from sandbox.inside.job import Job, Runner, fill, memory_file, rewind
-from sandbox.inside.watch import watch
-from sandbox.inside.workspace import Ground, Home
+from sandbox.inside.watch import GRACE, Ended, watch
+from sandbox.inside.workspace import Home, Rules
 
 __all__ = ["PYTHON_JOBS", "compile_solution", "confine_supervisor", "each_test", "run_stdin", "supervise"]
 
@@ -27,7 +27,7 @@ PYTHON_JOBS = ("stdin", "calls", "asserts")
 
 def supervise(
     home: Home,
-    ground: Ground,
+    rules: Rules,
     fds: list[int],
     *,
     profile: str,
@@ -42,18 +42,18 @@ def supervise(
     alternate = profile in PYTHON_JOBS
     if alternate:
         kernel.stay_on_this_processor()
+    rules.put_on()
     request_fd, result_fd, control_fd, *files = fds
     head, blobs, _ = next(iter(read_all(request_fd)))
     os.close(request_fd)
     job = Job(
         home,
-        ground,
+        rules,
         head,
         blobs,
         result_fd=result_fd,
         control_fd=control_fd,
         files=files,
-        profile=profile,
         execute=execute,
         processors=home.processors if alternate else None,
     )
@@ -61,8 +61,11 @@ def supervise(
     append_text(result_fd, '"done": true')
 
 
-def confine_supervisor(home: Home, ground: Ground, profile: str, execute: list[str]) -> None:
-    """Gives up what a supervisor does not need, before it has seen anything of a solution."""
+def confine_supervisor(home: Home, profile: str, execute: list[str]) -> Rules:
+    """Gives up what a supervisor does not need, before it has seen anything of a solution.
+
+    Returns the file rules, which it puts on as soon as its scratch directory is there.
+    """
     # A collection here would touch every page of the heap and copy each one that a test process shares.
     gc.disable()
     if home.tier != "namespaces":
@@ -71,12 +74,10 @@ def confine_supervisor(home: Home, ground: Ground, profile: str, execute: list[s
         os.setpgid(0, 0)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     kernel.drop_capabilities()
-    if home.tier == "rlimits":
-        return
-    rules = ground.for_supervisor(profile, execute)
-    if rules is not None:
-        rules.restrict()
-    filters.SUPERVISOR.install()
+    rules = Rules(home, profile, execute)
+    if home.tier != "rlimits":
+        filters.SUPERVISOR.install()
+    return rules
 
 
 def compile_solution(job: Job) -> types.CodeType:
@@ -123,7 +124,7 @@ def each_test(
     """Runs `body` in a process of its own for each input, which it finds on descriptor 0.
 
     Descriptors `more` come after the three standard ones; what is written to the file `returned` is recorded
-    too.
+    too. Tests that are left when all together have been idle for too long are not run.
     """
     files = [memory_file("stdin"), memory_file("stdout"), memory_file("stderr"), *more]
     own = files[:3] if returned is None else [*files[:3], returned]
@@ -132,7 +133,8 @@ def each_test(
     for place, fd in enumerate([*files, job.trouble]):
         os.dup2(fd, place, inheritable=place < 3)
     moves = cage.moves([], closing_from=len(files) + 1)
-    bounds = job.bounds()
+    bounds, idle_left_s = job.bounds(), job.limits["idle_s"]
+    most_busy_s = bounds.cpu_s * GRACE
     for text in inputs:
         for fd in own:
             rewind(fd)
@@ -140,8 +142,14 @@ def each_test(
             fill(files[0], text)
         if before is not None:
             before()
-        pid = job.start(cage, moves, len(files), lambda text=text: body(text))  # type: ignore[misc]
-        (ended,) = watch([pid], bounds)
+        if idle_left_s > 0:
+            pid = job.start(cage, moves, len(files), lambda text=text: body(text))  # type: ignore[misc]
+            (ended,) = watch([pid], bounds._replace(wall_s=min(bounds.wall_s, idle_left_s + most_busy_s)))
+            idle_left_s -= ended.idle_s
+            if ended.killed == "wall" and ended.wall_s < bounds.wall_s:
+                ended.killed = "idle"
+        else:
+            ended = Ended.without_start("idle")
         blobs = () if returned is None else (os.pread(returned, job.limits["output_bytes"], 0),)
         passed = job.record(ended, files[1], files[2], *blobs)
         job.clean()

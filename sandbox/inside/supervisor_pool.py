@@ -21,7 +21,7 @@ from sandbox.inside.job import Runner
 from sandbox.inside.native import build, run_program
 from sandbox.inside.supervisor import PYTHON_JOBS, confine_supervisor, run_stdin, supervise
 from sandbox.inside.trial import run_trial
-from sandbox.inside.workspace import Ground, Home
+from sandbox.inside.workspace import Home, Rules
 
 __all__ = ["ERRORS_FD", "Crew", "receive"]
 
@@ -53,24 +53,23 @@ class Crew:
     def __init__(self, home: Home, driver: socket):
         self._home = home
         self._driver = driver
-        self._ready: tuple[int, socket, Ground] | None = None
+        self._ready: tuple[int, socket] | None = None
 
-    def prepare(self, ground: Ground) -> None:
-        """Has a supervisor ready for a Python job on this ground."""
-        if self._ready is not None and self._ready[2] is ground:
+    def prepare(self) -> None:
+        """Has a supervisor ready for a Python job."""
+        if self._ready is not None:
             return
-        self._dismiss()
         ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         pid = kernel.fork()
         if pid == 0:
-            self._serve_one(ground, theirs, ours)
+            self._serve_one(theirs, ours)
         theirs.close()
-        self._ready = (pid, ours, ground)
+        self._ready = (pid, ours)
 
-    def start(self, ground: Ground, fds: list[int], request: dict[str, Any]) -> int:
+    def start(self, fds: list[int], request: dict[str, Any]) -> int:
         """Gives a request to the supervisor that is ready, or starts one for it; returns its process id."""
-        if self._ready is not None and self._ready[2] is ground and request["job"] in PYTHON_JOBS:
-            pid, connection, _ = self._ready
+        if self._ready is not None and request["job"] in PYTHON_JOBS:
+            pid, connection = self._ready
             try:
                 message = json.dumps(request).encode()
                 connection.sendmsg([message], [(SOL_SOCKET, SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))])
@@ -84,13 +83,13 @@ class Crew:
         pid = kernel.fork()
         if pid == 0:
             self._driver.close()
-            self._run(ground, fds, request, confined=False)
+            self._run(fds, request, None)
         return pid
 
     def _dismiss(self) -> None:
         if self._ready is None:
             return
-        pid, connection, _ = self._ready
+        pid, connection = self._ready
         self._ready = None
         connection.close()
         with contextlib.suppress(OSError):
@@ -98,12 +97,12 @@ class Crew:
         with contextlib.suppress(OSError):
             os.waitpid(pid, 0)
 
-    def _serve_one(self, ground: Ground, connection: socket, other_end: socket) -> NoReturn:
+    def _serve_one(self, connection: socket, other_end: socket) -> NoReturn:
         try:
             # Neither the driver nor the zygote may be kept from seeing that the other end is closed.
             self._driver.close()
             other_end.close()
-            confine_supervisor(self._home, ground, PYTHON_JOBS[0], [])
+            rules = confine_supervisor(self._home, PYTHON_JOBS[0], [])
             message, fds = receive(connection)
             connection.close()
         except BaseException:
@@ -111,15 +110,15 @@ class Crew:
             os._exit(1)
         if not message:
             os._exit(0)
-        self._run(ground, fds, json.loads(message), confined=True)
+        self._run(fds, json.loads(message), rules)
 
-    def _run(self, ground: Ground, fds: list[int], request: dict[str, Any], *, confined: bool) -> NoReturn:
+    def _run(self, fds: list[int], request: dict[str, Any], rules: Rules | None) -> NoReturn:
         status = 1
         profile, execute = request["job"], request["execute"]
         try:
-            if not confined:
-                confine_supervisor(self._home, ground, profile, execute)
-            supervise(self._home, ground, fds, profile=profile, execute=execute, jobs=_JOBS)
+            if rules is None:
+                rules = confine_supervisor(self._home, profile, execute)
+            supervise(self._home, rules, fds, profile=profile, execute=execute, jobs=_JOBS)
             status = 0
         except BaseException:
             os.write(ERRORS_FD, traceback.format_exc().encode())

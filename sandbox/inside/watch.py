@@ -8,6 +8,7 @@ import signal
 import time
 from typing import NamedTuple
 
+from sandbox.inside.held_files import held, living
 from sandbox.inside.kernel import cpu_clock
 from sandbox.inside.scratch import Scratch
 
@@ -44,19 +45,30 @@ class Bounds(NamedTuple):
     """A directory to count files in, where no file system bounds them."""
     scratch_files: int = 0
     scratch_bytes: int = 0
+    file_bytes: int = 0
+    """What one file can hold at most."""
 
 
 class Ended:
     """How a process ended: `killed` says which limit stopped it, if one did."""
 
-    __slots__ = ("cpu_s", "exit", "killed", "rss_bytes", "signal", "wall_s")
+    __slots__ = ("cpu_s", "exit", "idle_s", "killed", "rss_bytes", "signal", "wall_s")
 
     def __init__(self) -> None:
         self.cpu_s = self.wall_s = 0.0
+        self.idle_s = 0.0
+        """Wall time in which it neither ran nor waited for a processor; 0 for what ended at once."""
         self.rss_bytes = 0
         self.exit: int | None = None
         self.signal: int | None = None
         self.killed: str | None = None
+
+    @classmethod
+    def without_start(cls, killed: str) -> Ended:
+        """That of a process which a limit on several together has kept from starting."""
+        ended = cls()
+        ended.killed = killed
+        return ended
 
 
 class _Live:
@@ -92,7 +104,10 @@ def watch(pids: list[int], bounds: Bounds) -> list[Ended]:
         ready = {fd for fd, _ in poller.poll(step)}
         step = min(step * 2, _LAST_STEP_MS)
         for process in [item for item in live.values() if item.fd in ready]:
+            waited_s = _waited_s(process.pid, bounds.proc_fd)
             _reap(process, start)
+            ended = process.ended
+            ended.idle_s = max(0.0, ended.wall_s - ended.cpu_s - waited_s)
             del live[process.pid]
             if process is order[-1] and live:
                 _kill(live)
@@ -142,11 +157,16 @@ def _broken(live: dict[int, _Live], bounds: Bounds, start: float) -> str | None:
             return "memory"
         if threads > bounds.threads:
             return "threads"
-    if bounds.scratch is not None:
-        files, size = bounds.scratch.usage()
-        if files > bounds.scratch_files or size > bounds.scratch_bytes:
-            return "files"
-    return None
+    return "files" if bounds.scratch is not None and _too_many_files(live, bounds, bounds.scratch) else None
+
+
+def _too_many_files(live: dict[int, _Live], bounds: Bounds, scratch: Scratch) -> bool:
+    files, size = scratch.usage()
+    if bounds.proc_fd is not None:
+        for pid in live:
+            more = held(pid, bounds.proc_fd, device=scratch.device, mapped_bytes=bounds.file_bytes)
+            files, size = files + more[0], size + more[1]
+    return files > bounds.scratch_files or size > bounds.scratch_bytes
 
 
 def _waited_s(pid: int, proc_fd: int | None) -> float:
@@ -155,7 +175,7 @@ def _waited_s(pid: int, proc_fd: int | None) -> float:
     return int(text[1]) / 1e9 if len(text) == 3 else 0.0
 
 
-def _proc_file(pid: int, name: str, proc_fd: int | None) -> bytes:
+def _proc_file(pid: int | str, name: str, proc_fd: int | None) -> bytes:
     """The text of a file of a process in `/proc`, empty where it cannot be read."""
     if proc_fd is None:
         return b""
@@ -175,4 +195,7 @@ def _resident(pid: int, proc_fd: int | None) -> tuple[int, int]:
     """(resident bytes, threads) of a process, or zeros when it cannot be seen."""
     # The name of the process may hold anything, so fields are counted from its closing bracket.
     fields = _proc_file(pid, "stat", proc_fd).rpartition(b")")[2].split()
+    if fields[:1] == [b"Z"] and proc_fd is not None:
+        # The first thread has ended before the others, and tells nothing of their memory any more.
+        fields = _proc_file(living(pid, proc_fd), "stat", proc_fd).rpartition(b")")[2].split()
     return (int(fields[21]) * _PAGE, int(fields[17])) if len(fields) > 21 else (0, 0)

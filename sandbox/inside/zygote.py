@@ -25,9 +25,8 @@ from typing import Any, NoReturn
 from sandbox.inside import kernel, landlock, rootfs
 from sandbox.inside.child import standard_streams
 from sandbox.inside.kernel import KernelError
-from sandbox.inside.scratch import Scratch
 from sandbox.inside.supervisor_pool import ERRORS_FD, Crew, receive
-from sandbox.inside.workspace import FixedGround, Home, MountedGround
+from sandbox.inside.workspace import HOME, FixedGround, Home, MountedGround
 
 __all__ = ["main"]
 
@@ -102,18 +101,14 @@ def _settle(config: dict[str, Any]) -> Home:
     else:
         _lower(config)
         proc_fd = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    scratch = None
-    if config.get("scratch"):
-        path, device, inode = config["scratch"]
-        scratch = Scratch(path, identity=(device, inode))
+    own: tuple[str, int, int] | None = tuple(config["own"]) if config.get("own") else None
     os.environ.clear()
     os.environ.update(config["env"])
     return Home(
         tier=tier,
-        directory="/tmp" if root else config["scratch"][0],
+        directory=f"{own[0]}/{HOME}" if own else "/tmp",
         kept=rootfs.names_below_tmp(root) if root else [],
-        scratch=scratch,
-        flat=root is None,
+        own=own,
         proc_fd=proc_fd,
         base_bytes=base_bytes + (32 << 20),
         resident_bytes=resident_bytes,
@@ -184,6 +179,7 @@ def _move_library(copy: str) -> None:
 def _serve(sock: socket, home: Home) -> NoReturn:
     place = MountedGround(home) if home.tier == "namespaces" else FixedGround(home)
     crew = Crew(home, sock)
+    crew.prepare()
     while True:
         message, fds = receive(sock)
         if not message:
@@ -191,15 +187,17 @@ def _serve(sock: socket, home: Home) -> NoReturn:
         request = json.loads(message)
         reply: dict[str, Any] = {"ok": True}
         try:
-            reply.update(_one(sock, home, crew.start(place.ground_for(request), fds, request), request))
-            place.clear(well=reply["exit"] == 0)
+            place.lay(request)
+            reply.update(_one(sock, home, crew.start(fds, request), request))
         except OSError as error:
             reply = {"ok": False, "detail": f"{getattr(error, 'call', '')} {error}"}
         for fd in fds:
             os.close(fd)
         _send(sock, reply)
+        # While the driver judges the outputs. Should it fail, the slot ends; the next request starts another.
+        place.clear()
         if reply["ok"]:
-            crew.prepare(place.ground_for(request))
+            crew.prepare()
 
 
 def _one(sock: socket, home: Home, pid: int, request: dict[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from sandbox.inside import filters
 ALLOW = 0x7FFF0000
 X86_64, I386 = 0xC000003E, 0x40000003
 CLONE, FCNTL, KILL, PRLIMIT, SOCKETPAIR, EXECVEAT = 56, 72, 62, 302, 53, 322
-CLONE_THREAD, CLONE_NEWUSER, SIGCHLD = 0x10000, 0x10000000, 17
+CLONE_THREAD, CLONE_FILES, CLONE_NEWUSER, SIGCHLD = 0x10000, 0x400, 0x10000000, 17
+CLOCK_CALLS = {"timer_create": 222, "clock_gettime": 228, "clock_getres": 229, "clock_nanosleep": 230}
 
 
 def answer(code: bytes, number: int, *arguments: int, arch: int = X86_64) -> int:
     """What a filter returns for one call."""
     words = (*arguments, *[0] * (6 - len(arguments)))
-    call = struct.pack("<IIQ6Q", number, arch, 0, *words)
+    call = struct.pack("<IIQ6Q", number, arch, 0, *(word & (1 << 64) - 1 for word in words))
     value = place = 0
     while True:
         operation, if_true, if_false, operand = struct.unpack_from("HBBI", code, place * 8)
@@ -68,20 +69,23 @@ def test_other_tables_of_numbers_are_closed() -> None:
 
 
 def test_arguments_decide_where_they_matter() -> None:
-    code = filters.solution_filter(exec_fd=3).prepare().bytes_for(1234)
+    code = filters.solution_filter(exec_fd=3, passwords=(0xDEADBEEF, 7)).prepare().bytes_for(1234)
+    fd, flags = 0xDEADBEEF << 32 | 3, 7 << 32 | 0x1000
     allowed = [
-        (CLONE, CLONE_THREAD | 0x900),
+        (CLONE, CLONE_THREAD | CLONE_FILES | 0x900),
         (FCNTL, 5, 3),
         (FCNTL, 5, 1030),
         (KILL, 1234, 9),
         (PRLIMIT, 0),
         (PRLIMIT, 1234),
         (SOCKETPAIR, 1, 0x80001),
-        (EXECVEAT, 3, 0, 0, 0, 0x1000),
+        (EXECVEAT, fd, 0, 0, 0, flags),
+        *[(call, clock) for call in CLOCK_CALLS.values() for clock in range(12)],
     ]
     refused = [
         (CLONE, SIGCHLD),
-        (CLONE, CLONE_THREAD | CLONE_NEWUSER),
+        (CLONE, CLONE_THREAD | CLONE_FILES | CLONE_NEWUSER),
+        (CLONE, CLONE_THREAD),
         (FCNTL, 5, 8),
         (FCNTL, 5, 10),
         (KILL, 1, 9),
@@ -89,8 +93,12 @@ def test_arguments_decide_where_they_matter() -> None:
         (PRLIMIT, 1),
         (SOCKETPAIR, 1, 2),
         (SOCKETPAIR, 2, 1),
-        (EXECVEAT, 4, 0, 0, 0, 0x1000),
-        (EXECVEAT, 3, 0, 0, 0, 0),
+        (EXECVEAT, fd + 1, 0, 0, 0, flags),
+        (EXECVEAT, fd, 0, 0, 0, 7 << 32),
+        (EXECVEAT, 3, 0, 0, 0, 0x1000),
+        (EXECVEAT, fd, 0, 0, 0, 0x1000),
+        (EXECVEAT, 3, 0, 0, 0, flags),
+        *[(call, (~pid << 3) | 2) for call in CLOCK_CALLS.values() for pid in (1, 1234)],
     ]
     assert [call for call in allowed if answer(code, *call) != ALLOW] == []
     assert [call for call in refused if not _refused(answer(code, *call))] == []

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-# A script's folder comes first on the path, where this file would stand in for the package that it measures.
+# A script's folder comes first on the path, where its neighbours would stand in for packages of their names.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from sandbox import Sandbox, StdinTest  # noqa: E402
