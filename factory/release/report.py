@@ -6,79 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
+from factory.release.templates import template
 
 __all__ = ["report"]
 
 _SHOWN_CHARACTERS = 1500  # of one text in the sample rows
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{{ m.name }} {{ m.version }}</title>
-<style>
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #667085; --line: #dfe3ea; --bar: #3b6fd4;
-        --cut: #d4703b; --paper: #fff; --box: #f6f7f9; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #333a47;
-        --bar: #6d9bf1; --cut: #e89b6c; --paper: #14181f; --box: #1c222c; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
-.soft { color: var(--soft); } code, pre { font: 13px/1.45 ui-monospace, monospace; }
-table { border-collapse: collapse; width: 100%; } .wide { overflow-x: auto; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top;
-         overflow-wrap: anywhere; }
-th { color: var(--soft); font-weight: 500; white-space: nowrap; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.track { display: flex; height: .9rem; background: var(--box); min-width: 9rem; }
-.kept { background: var(--bar); } .cut { background: var(--cut); }
-.tiles { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.2rem 0; }
-.tile { background: var(--box); padding: .6rem 1rem; border-radius: .4rem; }
-.tile b { display: block; font-size: 1.3rem; font-variant-numeric: tabular-nums; }
-details { background: var(--box); border-radius: .4rem; padding: .5rem .9rem; margin: .5rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .3rem 0 .8rem; }
-</style></head><body>
-<h1>{{ m.name }} <span class="soft">{{ m.version }}</span></h1>
-<p class="soft">Pipeline <code>{{ m.pipeline }}</code>, layout <code>{{ m.layout }}</code>,
-made {{ m.created }}, fingerprint <code>{{ m.fingerprint[:16] }}</code></p>
-<p>{{ m.description }}</p>
-<div class="tiles">{% for label, value in tiles %}
-<div class="tile"><b>{{ number(value) }}</b>{{ label }}</div>{% endfor %}</div>
-
-<h2>Funnel</h2>
-<div class="wide"><table><tr><th>step</th><th class="n">rows in</th><th class="n">fanned out</th>
-<th class="n">rejected</th><th class="n">kept</th><th>share kept and cut</th><th>reasons</th></tr>
-{% for e in m.funnel %}{% set all = e.rows_kept + e.rows_rejected %}<tr><td>{{ e.step }}</td>
-<td class="n">{{ number(e.rows_in) }}</td><td class="n">{{ number(e.rows_fanned_out) }}</td>
-<td class="n">{{ number(e.rows_rejected) }}</td><td class="n">{{ number(e.rows_kept) }}</td>
-<td><div class="track"><div class="kept" style="width: {{ percent(e.rows_kept, all) }}%"></div>
-<div class="cut" style="width: {{ percent(e.rows_rejected, all) }}%"></div></div></td>
-<td>{% for word, count in e.reasons.items() %}{{ word }}&nbsp;{{ number(count) }}{{ ", " if not loop.last }}
-{% endfor %}</td></tr>{% endfor %}</table></div>
-<p class="soft">{{ number(m.counts.source_rows) }} source rows
-+ {{ number(m.counts.rows_fanned_out) }} fanned out
-= {{ number(m.counts.rows_released) }} released + {{ number(m.counts.rows_rejected) }} rejected.</p>
-
-{% for title, unit, bars in charts %}<h2>{{ title }}</h2><table>
-{% for label, value, share in bars %}<tr><td class="n" style="width: 17rem">{{ label }}</td>
-<td><div class="track"><div class="kept" style="width: {{ share }}%"></div></div></td>
-<td class="n" style="width: 8rem">{{ number(value) }} {{ unit }}</td></tr>{% endfor %}</table>{% endfor %}
-
-{% for title, header, rows in tables %}<h2>{{ title }}</h2><div class="wide"><table><tr>
-{% for cell in header %}<th>{{ cell }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table></div>
-{% endfor %}
-
-{% if reports %}<h2>What the steps reported</h2>
-{% for step, text in reports %}
-<details><summary>{{ step }}</summary><pre>{{ text }}</pre></details>{% endfor %}
-{% endif %}
-<h2>Sample rows</h2>
-{% for row in samples %}
-<details{{ " open" if loop.first }}><summary><code>{{ row.id }}</code></summary>
-{% for label, text in row.texts %}<div class="soft">{{ label }}</div><pre>{{ text }}</pre>
-{% endfor %}</details>
-{% endfor %}</body></html>
-"""
 
 
 def report(manifest: Mapping[str, Any], *, samples: Sequence[Mapping[str, Any]]) -> str:
@@ -91,15 +23,13 @@ def report(manifest: Mapping[str, Any], *, samples: Sequence[Mapping[str, Any]])
         ("completion tokens", tokens["completion"]),
         ("rows without reasoning", counts["rows_without_reasoning"]),
     ]
-    page = jinja2.Environment(autoescape=True).from_string(_PAGE)
-    return page.render(
+    return template("report.html.jinja").render(
         m=manifest,
         tiles=tiles,
         charts=_charts(manifest),
         tables=_tables(manifest),
         reports=[(step, _pretty(found)) for step, found in manifest["reports"].items()],
         samples=[_sample(row) for row in samples],
-        number=lambda value: f"{value:,}",
         percent=_percent,
     )
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from factory.release.publish import check_card
 from factory.release.spec import FinishedStep
 from factory.release.versions import Release
 from tests.release.conftest import build
+from tests.release.steps import GRADED, Workspace, completions, problem
 
 
 def readme(release: Release) -> str:
@@ -125,3 +128,34 @@ def test_report_stands_alone_and_shows_text_as_text(release: Release) -> None:
         "too_hard",
     ):
         assert wanted in page
+
+
+HOSTILE = "x</td><script>alert(1)</script> | [y](javascript:z) ![p](https://t.example/p.png)\n## `Z`"
+
+
+def test_a_source_that_is_markup_is_shown_as_text(tmp_path: Path) -> None:
+    rows = [{**row, "source": HOSTILE, "license": HOSTILE} for row in completions(problem(1), passes=4)]
+    work = Workspace(tmp_path / "steps")
+    work.add("source", rows, [], schema=GRADED, fields={"system": HOSTILE})
+    made = build(work.steps, tmp_path / "r", description=HOSTILE, license="mit")
+    body = readme(made).split("---\n", 2)[2]
+    assert "<script" not in body, "HTML of a source is HTML of the card"
+    sources = body.split("## Sources and licenses")[1].split("\n\n")[1].splitlines()
+    assert len(sources) == 3, "a source breaks out of its row"
+    cells = re.findall(r"(?<!\\)\|", sources[2])
+    assert len(cells) == 6, "a source breaks out of its cell"
+    assert not re.search(r"(?<!\\)[\[`]", sources[2]), "a source makes a link, a picture or code"
+    page = Path(made.url, "report.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_prompt_cannot_end_the_block_it_is_shown_in(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / "steps")
+    rows = completions(problem(1), passes=4)
+    fence = "```\n<b>out</b>\n````"
+    work.add("sample", rows, [], schema=GRADED, fields={"system": fence})
+    body = readme(build(work.steps, tmp_path / "r"))
+    block = body.split("Step `sample`:\n\n")[1]
+    opening = block.split("json\n")[0]
+    assert json.loads(block.split("json\n", 1)[1].split(f"\n{opening}\n")[0])["system"] == fence
