@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -57,20 +58,32 @@ class Session:
         return replace(self, root=root, steps=steps)
 
 
-def _workspace(named: str | None) -> str:
-    place = named or os.environ.get("FACTORY_WORKSPACE") or DEFAULT_WORKSPACE
-    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))
+def _workspace(named: str | None, *, path: str, pipeline: str) -> str:
+    """The workspace asked for; else the one that holds the pipeline, here or above here or above the file."""
+    place = named or os.environ.get("FACTORY_WORKSPACE")
+    if place:
+        return place if is_url(place) else os.path.abspath(os.path.expanduser(place))
+    here = os.path.abspath(DEFAULT_WORKSPACE)
+    if os.path.isdir(os.path.join(here, pipeline)):
+        return here
+    for folder in (*Path.cwd().parents, *Path(path).resolve().parents):
+        if (folder / DEFAULT_WORKSPACE / pipeline / "steps").is_dir():
+            found = str(folder / DEFAULT_WORKSPACE)
+            print(f"workspace: {found}, which holds '{pipeline}'; --workspace names another", file=sys.stderr)
+            return found
+    return here
 
 
 def pipeline_root(path: str, *, workspace: str | None) -> str:
     """The pipeline's folder in the workspace, whatever settings its runs had."""
-    return join(_workspace(workspace), load_pipeline(path).pipeline)
+    name = load_pipeline(path).pipeline
+    return join(_workspace(workspace, path=path, pipeline=name), name)
 
 
 def open_session(path: str, *, workspace: str | None, changes: Sequence[str] = ()) -> Session:
     """Loads and checks the pipeline and places its steps. Reads input digests; writes nothing."""
     pipeline = load_pipeline(path, changes=changes)
-    place = _workspace(workspace)
+    place = _workspace(workspace, path=path, pipeline=pipeline.pipeline)
     root = join(place, pipeline.pipeline)
     run_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     try:

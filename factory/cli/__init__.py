@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.exceptions import Exit, TyperException
 
-from factory.cli import check, init, inspect, plan, release, run, selftest, stage
+from factory.cli import check, clean, init, inspect, plan, release, run, selftest, stage
 from factory.core import BudgetSpent, FactoryError
 from factory.version import __version__
 
@@ -41,7 +41,7 @@ def _front(
         print(context.get_help())
 
 
-for _module in (init, run, plan, inspect, check, selftest, stage, release):
+for _module in (init, run, plan, inspect, check, selftest, stage, release, clean):
     _module.register(app)
 
 

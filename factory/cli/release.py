@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
 from factory.cli.run import AsJson, PipelineFile, Workspace
 from factory.cli.show import console, counted, print_json, table
-from factory.core import DataError
+from factory.core import DataError, PipelineError
 from factory.release.diff import diff_releases
 from factory.release.export import TARGETS
 from factory.release.export import export as export_rows
 from factory.release.pairs import Pick
 from factory.release.publish import publish as publish_release
-from factory.release.versions import Release, list_releases, open_release, verify_release
+from factory.release.versions import (
+    Release,
+    delete_release,
+    list_releases,
+    open_release,
+    verify_release,
+)
 from factory.session import pipeline_root
 from factory.storage.files import join
 
@@ -28,6 +35,7 @@ def register(app: typer.Typer) -> None:
     releases = typer.Typer(help="List and check releases.", no_args_is_help=True)
     releases.command("list")(list_versions)
     releases.command("verify")(verify)
+    releases.command("delete")(delete)
     app.add_typer(releases, name="release")
     for verb in (diff, report, export, publish):
         app.command()(verb)
@@ -60,6 +68,20 @@ def verify(release: ReleaseFolder) -> None:
     if broken:
         raise DataError(f"{release}: {len(broken)} faults: {'; '.join(broken[:3])}")
     console.print(f"{release}: {len(found.paths)} files are as released")
+
+
+def delete(
+    release: ReleaseFolder,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a version for good. Its number is not given again, and the steps and the journal stay."""
+    found = open_release(release)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise PipelineError(f"{found.url}: nobody is here to ask; add --yes to delete {found.version}")
+        typer.confirm(f"Delete {found.version} with {found.rows:,} rows, {found.url}?", abort=True)
+    delete_release(found)
+    console.print(f"{found.url}: deleted")
 
 
 def diff(

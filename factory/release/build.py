@@ -20,7 +20,14 @@ from factory.release.report import report
 from factory.release.shards import RELEASE_STEP, copy_rejected, copy_side_tables, write_rows
 from factory.release.spec import UNVERIFIED, FinishedStep, ReleaseSpec
 from factory.release.store import File, Folder
-from factory.release.versions import MANIFEST, Release, list_releases, version_number
+from factory.release.versions import (
+    MANIFEST,
+    Release,
+    last_number,
+    list_releases,
+    note_number,
+    version_number,
+)
 from factory.storage.folders import rename_folder
 from factory.storage.tables import read_schema
 from factory.version import __version__
@@ -154,14 +161,11 @@ def _cure(reasons: Sequence[tuple[str, Mapping[str, int]]]) -> str:
 def _begin(root: str) -> tuple[Folder, str]:
     """Clears what crashed builds left, and opens a folder for the next version."""
     parent = Folder(root)
-    highest = 0
     for entry in parent.names():
         number = version_number(entry)
         if entry.startswith(_ASIDE) or (number and not parent.exists(f"{entry}/{MANIFEST}")):
             parent.remove(entry)
-        elif number:
-            highest = max(highest, number)
-    version = f"v{highest + 1:04d}"
+    version = f"v{last_number(root) + 1:04d}"
     aside = f"{_ASIDE}{version}-{uuid.uuid4().hex[:8]}" if parent.is_local else version
     return parent.child(aside), version
 
@@ -196,6 +200,7 @@ def _commit(root: str, folder: Folder, version: str, *, manifest: Mapping[str, A
             folder.remove()
             raise WorkspaceError(f"{url}: was made meanwhile by another run; run again")
         rename_folder(folder.path(), parent.path(version))
+    note_number(root, version_number(version) or 0)
     return Release(url, version, manifest, created=True)
 
 

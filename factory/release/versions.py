@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,20 @@ from factory.core import DataError
 from factory.release.store import Folder
 from factory.storage.files import sha256
 
-__all__ = ["MANIFEST", "Release", "list_releases", "open_release", "verify_release", "version_number"]
+__all__ = [
+    "MANIFEST",
+    "Release",
+    "delete_release",
+    "last_number",
+    "list_releases",
+    "note_number",
+    "open_release",
+    "verify_release",
+    "version_number",
+]
 
 MANIFEST = "manifest.json"
+_LAST = "last_version.json"
 _VERSION = re.compile(r"v(\d{4,})")
 
 
@@ -66,6 +78,29 @@ def version_number(name: str) -> int | None:
     """The number in `v0001`, null for any other name."""
     match = _VERSION.fullmatch(name)
     return int(match.group(1)) if match else None
+
+
+def last_number(root: str) -> int:
+    """The highest number that a version below a releases folder ever had; 0 where there was none.
+
+    A version that was deleted keeps its number: nobody who holds it elsewhere meets another under its name.
+    """
+    folder = Folder(root)
+    there = [version_number(name) or 0 for name in folder.names() if folder.exists(f"{name}/{MANIFEST}")]
+    kept = folder.read_json(_LAST)["version"] if folder.exists(_LAST) else 0
+    return max([*there, int(kept)])
+
+
+def note_number(root: str, number: int) -> None:
+    """Writes down that a version has this number, whatever becomes of its folder."""
+    Folder(root).write_text(_LAST, json.dumps({"version": number}) + "\n")
+
+
+def delete_release(release: Release) -> None:
+    """Removes a version; its number is not given again."""
+    root = release.url.rstrip("/").rsplit("/", 1)[0]
+    note_number(root, last_number(root))
+    Folder(release.url).remove()
 
 
 def list_releases(root: str) -> list[Release]:
