@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import importlib
 import operator
 import os
 import sys
@@ -63,6 +64,8 @@ def _call_once(code: types.CodeType, module: types.ModuleType, job: Job, argumen
     try:
         exec(code, module.__dict__)
         result = find_entry(module.__dict__, job.head["entry"])(*decode(arguments))
+        if isinstance(result, types.CoroutineType):
+            result = _awaited(result)
         try:
             answer = encode(result, special=None, max_bytes=room)
         except CodecError as error:
@@ -74,6 +77,13 @@ def _call_once(code: types.CodeType, module: types.ModuleType, job: Job, argumen
         status = 1
         report(error)
     finish(status, wait=False)
+
+
+def _awaited(coroutine: types.CoroutineType[Any, Any, Any]) -> Any:
+    """What a coroutine comes to, alone in a loop of its own."""
+    import asyncio  # dear to load, and hardly ever needed
+
+    return asyncio.run(coroutine)
 
 
 def find_entry(namespace: dict[str, Any], entry: str) -> Any:
@@ -127,7 +137,7 @@ class _Agent:
             if message[0] == "answer":
                 if message[1] == "ok":
                     return message[2]
-                raise _builtin_error(message[2])(*message[3])
+                raise _error_of(message[2])(*message[3])
             self._reply(message)
 
     def serve(self, namespace: dict[str, Any]) -> None:
@@ -173,6 +183,8 @@ class _Agent:
             return None, []
         if verb == "name":
             return self._namespace[rest[0]], []
+        if verb == "await":
+            return _awaited(rest[0]), []
         if verb == "get":
             return getattr(rest[0], rest[1]), []
         if verb == "set":
@@ -235,10 +247,16 @@ def _describe(value: Any, own: str) -> str:
         return f"module:{value.__name__}"
     name = getattr(value, "__qualname__", None) or type(value).__qualname__
     module = getattr(value, "__module__", None)
-    if isinstance(value, (type, types.BuiltinFunctionType)) and module in sys.stdlib_module_names:
+    if isinstance(value, types.CoroutineType):
+        return f"coroutine:{name}"
+    first = str(module).partition(".")[0]
+    error = isinstance(value, type) and issubclass(value, BaseException)
+    if isinstance(value, (type, types.BuiltinFunctionType)) and first in sys.stdlib_module_names:
+        return f"library:{module}:{name}"
+    if error and first != own:
         return f"library:{module}:{name}"
     if isinstance(value, type):
-        return f"error:{name}" if issubclass(value, BaseException) else f"class:{name}"
+        return f"error:{name}" if error else f"class:{name}"
     if callable(value):
         return f"callable:{name}"
     package = str(type(value).__module__).partition(".")[0]
@@ -248,14 +266,18 @@ def _describe(value: Any, own: str) -> str:
 
 def _standard(text: str) -> Any:
     module, _, path = text.partition(":")
-    found: Any = __import__(module)
+    found: Any = importlib.import_module(module)
     for name in path.split("."):
         found = getattr(found, name)
     return found
 
 
-def _builtin_error(name: str) -> type[BaseException]:
-    found = getattr(builtins, name, None)
+def _error_of(text: str) -> type[BaseException]:
+    """The class of an exception that something of the tests raised."""
+    try:
+        found = _standard(text)
+    except (ImportError, AttributeError):
+        return RuntimeError
     return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError
 
 

@@ -1,160 +1,185 @@
-"""Finds the tests of a module that was written for pytest, and makes each one runnable with its fixtures."""
+"""Finds the tests of a module that was written for pytest or unittest, and makes each one runnable."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
-import os
 import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sandbox.inside.minipytest import Failed, Mark, Param, Skipped, importorskip, skip
+from sandbox.inside.fixtures import Fixtures, Scope, is_fixture, parameters
+from sandbox.inside.minipytest import Mark, Param, Skipped, skip
 
 if TYPE_CHECKING:
     import unittest
 
 __all__ = ["collect"]
 
+_COROUTINE = 0x80
+"""The flag of a coroutine function's code."""
 
-_GENERATOR = 0x20
-"""The flag of a generator function's code."""
-
-
-def _parameters(function: Any) -> tuple[str, ...]:
-    """Names of a function's parameters, `self` included. The module `inspect` would cost more than a test
-    file."""
-    while hasattr(function, "__wrapped__"):
-        function = function.__wrapped__
-    code = function.__code__
-    names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return names
+Found = list[tuple[str, Callable[[], None]]]
 
 
-class _Request:
-    def __init__(self, param: Any = None):
-        self.param = param
+def collect(module: types.ModuleType) -> Found:
+    """(name, body) of each test of a module, in the order of definition."""
+    space = vars(module)
+    fixtures = {item._fixture.get("name") or name: item for name, item in space.items() if is_fixture(item)}
+    scope = Scope(
+        *_pair(space, module, ("setup_module", "setUpModule"), ("teardown_module", "tearDownModule"))
+    )
+    place = _Place(fixtures, {"module": scope}, _marks(space.get("pytestmark", [])), space)
+    found: Found = []
+    for name, item in list(space.items()):
+        if isinstance(item, types.FunctionType) and name.startswith("test"):
+            found += place.items(name, item)
+        elif isinstance(item, type) and _is_test_case(item):
+            found += _of_test_case(name, item, scope)
+        elif isinstance(item, type) and name.startswith("Test"):
+            found += place.inside(item).methods(name)
+    return found
 
 
-class _Capture:
-    """`capsys`: what was printed since the last look, by the tests or by the solution in a call."""
+def _pair(
+    space: Any, argument: Any, before: tuple[str, ...], after: tuple[str, ...]
+) -> tuple[Callable[[], object] | None, Callable[[], object] | None]:
+    """The functions of a namespace that set up and take down, as calls without arguments."""
 
-    def readouterr(self) -> Any:
-        out, err = sys.stdout, sys.stderr
-        assert isinstance(out, io.StringIO)
-        assert isinstance(err, io.StringIO)
-        text = types.SimpleNamespace(out=out.getvalue(), err=err.getvalue())
-        for stream in (out, err):
-            stream.seek(0)
-            stream.truncate()
-        return text
+    def named(names: tuple[str, ...]) -> Callable[[], object] | None:
+        function = next(
+            (space[name] for name in names if isinstance(space.get(name), types.FunctionType)), None
+        )
+        return None if function is None else lambda: _lenient(function, argument)
 
-
-class MonkeyPatch:
-    """Changes that are taken back when the test ends."""
-
-    def __init__(self) -> None:
-        self._undo: list[Callable[[], Any]] = []
-
-    def setattr(self, target: Any, name: Any, value: Any = None, raising: bool = True) -> None:
-        """Sets an attribute; `target` may be a dotted path with the value second."""
-        if isinstance(target, str):
-            value, (module, _, name) = name, target.rpartition(".")
-            target = importorskip(module)
-        old = getattr(target, name)
-        self._undo.append(lambda: setattr(target, name, old))
-        setattr(target, name, value)
-
-    def setitem(self, mapping: Any, key: Any, value: Any) -> None:
-        """Sets an item."""
-        old = dict(mapping)
-        self._undo.append(lambda: (mapping.clear(), mapping.update(old)))
-        mapping[key] = value
-
-    def setenv(self, name: str, value: str) -> None:
-        """Sets an environment variable."""
-        self.setitem(os.environ, name, value)
-
-    def undo(self) -> None:
-        """Takes all changes back."""
-        while self._undo:
-            self._undo.pop()()
+    return named(before), named(after)
 
 
-def _builtin_fixture(name: str, stack: contextlib.ExitStack) -> Any:
-    if name in ("capsys", "capfd"):
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
-        return _Capture()
-    if name == "monkeypatch":
-        patch = MonkeyPatch()
-        stack.callback(patch.undo)
-        return patch
-    if name in ("tmp_path", "tmpdir"):
-        import tempfile  # few tests ask for it, and it brings a dozen modules
-        from pathlib import Path
+def _lenient(function: Any, *arguments: Any) -> None:
+    """Calls a function with as many of the arguments as it takes."""
+    bound = isinstance(function, types.MethodType)
+    function(*arguments[: max(0, len(parameters(function)) - bound)])
 
-        return Path(tempfile.mkdtemp())
-    raise Failed(f"fixture '{name}' not found")
+
+def _marks(value: Any) -> list[Mark]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+class _Place:
+    """Where tests stand: in a module or a class, with the fixtures and scopes in reach."""
+
+    def __init__(
+        self,
+        fixtures: dict[str, Any],
+        scopes: dict[str, Scope],
+        marks: list[Mark],
+        space: Any,
+        owner: Any = None,
+    ):
+        self._fixtures, self._scopes, self._marks, self._space = fixtures, scopes, marks, space
+        self._owner = owner
+
+    def inside(self, owner: type) -> _Place:
+        """The place within a class."""
+        members = {key: item for kind in reversed(owner.__mro__) for key, item in vars(kind).items()}
+        own = {item._fixture.get("name") or key: item for key, item in members.items() if is_fixture(item)}
+        scope = Scope(getattr(owner, "setup_class", None), getattr(owner, "teardown_class", None))
+        marks = [*self._marks, *_marks(getattr(owner, "pytestmark", []))]
+        return _Place({**self._fixtures, **own}, {**self._scopes, "class": scope}, marks, members, owner)
+
+    def methods(self, name: str) -> Found:
+        """The tests of the class."""
+        functions = {
+            key: item
+            for key, item in self._space.items()
+            if isinstance(item, types.FunctionType) and key.startswith("test")
+        }
+        return [found for key, item in functions.items() for found in self.items(f"{name}.{key}", item)]
+
+    def items(self, name: str, function: Any) -> Found:
+        """The tests of one function, one for each combination of its parameters."""
+        marks = [*self._marks, *getattr(function, "pytestmark", [])]
+        reason = _skipped(marks)
+        if reason is not None:
+            return [(name, lambda: skip(reason))]
+        found: Found = []
+        for suffix, values in _rows(function, marks, self._fixtures):
+            full = f"{name}[{suffix}]" if suffix else name
+            for scope in self._scopes.values():
+                scope.awaits()
+            found.append((full, _Item(self, function, values, marks, full).run))
+        return found
 
 
 class _Item:
     """One test function with one row of parameters."""
 
-    def __init__(self, function: Any, values: dict[str, Any], owner: Any, fixtures: dict[str, Any]):
-        self._function, self._values, self._owner, self._fixtures = function, values, owner, fixtures
-        self._made: dict[str, Any] = {}
+    def __init__(self, place: _Place, function: Any, values: dict[str, Any], marks: list[Mark], name: str):
+        self._place, self._function, self._values, self._marks = place, function, values, marks
+        self._name = name
 
     def run(self) -> None:
-        """Runs the test with its fixtures; each is taken down afterwards."""
-        with contextlib.ExitStack() as stack:
-            for name, made in self._fixtures.items():
-                if made._fixture.get("autouse"):
-                    self._fixture(name, stack)
-            instance = self._owner() if self._owner else None
-            if instance is not None and hasattr(instance, "setup_method"):
-                _lenient(instance.setup_method, self._function)
-            if instance is not None and hasattr(instance, "teardown_method"):
-                stack.callback(_lenient, instance.teardown_method, self._function)
-            names = _parameters(self._function)[1 if instance is not None else 0 :]
-            values = {
-                name: self._values[name] if name in self._values else self._fixture(name, stack)
-                for name in names
-            }
-            first = (instance,) if instance is not None else ()
-            self._function(*first, **values)
+        """Runs the test with its fixtures; each is taken down at the end of its scope."""
+        scopes = self._place._scopes
+        try:
+            for scope in scopes.values():
+                scope.enter()
+            self._run_expecting()
+        finally:
+            for scope in reversed(scopes.values()):
+                scope.leave()
 
-    def _fixture(self, name: str, stack: contextlib.ExitStack) -> Any:
-        if name in self._made:
-            return self._made[name]
-        function = self._fixtures.get(name)
-        if function is None:
-            value = _Request() if name == "request" else _builtin_fixture(name, stack)
-        else:
-            value = self._make(name, function, stack)
-        self._made[name] = value
-        return value
+    def _run_expecting(self) -> None:
+        if not any(mark.name == "xfail" for mark in self._marks):
+            self._run_once()
+            return
+        try:
+            self._run_once()
+        except Exception as error:
+            raise Skipped("it was expected to fail") from error
 
-    def _make(self, name: str, function: Any, stack: contextlib.ExitStack) -> Any:
-        wanted = _parameters(function)
-        values: dict[str, Any] = {}
-        for item in wanted:
-            if item == "self":
-                values[item] = self._owner() if self._owner else None
-            elif item == "request":
-                values[item] = _Request(self._values.get(f"fixture:{name}"))
-            else:
-                values[item] = self._fixture(item, stack)
-        if function.__code__.co_flags & _GENERATOR:
-            return stack.enter_context(contextlib.contextmanager(function)(**values))
-        return function(**values)
+    def _run_once(self) -> None:
+        fixtures = Fixtures(self._place._fixtures, self._place._scopes, self._values, self._name)
+        fixtures.own.awaits()
+        try:
+            self._call(fixtures)
+        finally:
+            fixtures.own.leave()
+
+    def _call(self, fixtures: Fixtures) -> None:
+        owner, stack = self._place._owner, fixtures.own.stack
+        instance = owner() if owner else None
+        fixtures.instance, fixtures.function = instance, self._function
+        fixtures.make_automatic()
+        for mark in self._marks:
+            for name in mark.args if mark.name == "usefixtures" else ():
+                fixtures.value(name)
+        space = {} if instance is not None else self._place._space
+        before, after = _pair(space, self._function, ("setup_function",), ("teardown_function",))
+        if instance is not None:
+            before, after = _methods(instance, self._function)
+        if before is not None:
+            before()
+        if after is not None:
+            stack.callback(after)
+        names = parameters(self._function)[1 if instance is not None else 0 :]
+        given = {name: fixtures.value(name) for name in names}
+        first = (instance,) if instance is not None else ()
+        result = self._function(*first, **given)
+        if self._function.__code__.co_flags & _COROUTINE:
+            import asyncio
+
+            asyncio.run(result)
 
 
-def _lenient(method: Any, function: Any) -> None:
-    """Calls a set-up method with as many arguments as it takes."""
-    method(*(function,)[: len(_parameters(method)) - 1])
+def _methods(instance: Any, function: Any) -> tuple[Callable[[], object] | None, Callable[[], object] | None]:
+    """What a class has to set up and to take down around each of its tests."""
+
+    def named(*names: str) -> Callable[[], object] | None:
+        method = next((getattr(instance, name) for name in names if hasattr(instance, name)), None)
+        return None if method is None else lambda: _lenient(method, function)
+
+    return named("setup_method", "setup"), named("teardown_method", "teardown")
 
 
 def _rows(function: Any, marks: list[Mark], fixtures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -162,10 +187,10 @@ def _rows(function: Any, marks: list[Mark], fixtures: dict[str, Any]) -> Iterato
     tables: list[list[tuple[str, dict[str, Any]]]] = []
     for item in marks:
         if item.name == "parametrize":
-            tables.append(
-                _table(*item.args[:2] if len(item.args) > 1 else (item.args[0], item.kwargs["argvalues"]))
-            )
-    for name in _parameters(function):
+            names = item.args[0] if item.args else item.kwargs["argnames"]
+            values = item.args[1] if len(item.args) > 1 else item.kwargs["argvalues"]
+            tables.append(_table(names, values, indirect=item.kwargs.get("indirect", False)))
+    for name in _reached(function, fixtures):
         options = getattr(fixtures.get(name), "_fixture", {})
         if options.get("params"):
             tables.append([(str(value), {f"fixture:{name}": value}) for value in options["params"]])
@@ -174,9 +199,26 @@ def _rows(function: Any, marks: list[Mark], fixtures: dict[str, Any]) -> Iterato
         yield "-".join(suffix for suffix, _ in row), values
 
 
-def _table(names: Any, values: Any) -> list[tuple[str, dict[str, Any]]]:
+def _reached(function: Any, fixtures: dict[str, Any]) -> list[str]:
+    """The fixtures that a test asks for, by itself, by another fixture, or unasked."""
+    waiting = [
+        *parameters(function),
+        *(name for name, item in fixtures.items() if item._fixture.get("autouse")),
+    ]
+    seen: dict[str, None] = {}
+    while waiting:
+        name = waiting.pop(0)
+        if name not in seen:
+            seen[name] = None
+            waiting += parameters(fixtures[name]) if name in fixtures else ()
+    return list(seen)
+
+
+def _table(names: Any, values: Any, *, indirect: Any) -> list[tuple[str, dict[str, Any]]]:
     keys = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     keys = [key for key in keys if key]
+    through = keys if indirect is True else list(indirect or ())
+    keys = [f"fixture:{key}" if key in through else key for key in keys]
     rows = []
     for place, value in enumerate(values):
         row = value.values if isinstance(value, Param) else (value,) if len(keys) == 1 else tuple(value)
@@ -191,74 +233,67 @@ def _skipped(marks: list[Mark]) -> str | None:
     return None
 
 
-def collect(module: types.ModuleType) -> list[tuple[str, Callable[[], None]]]:
-    """(name, body) of each test of a module, in the order of definition."""
-    space = vars(module)
-    fixtures = {item._fixture.get("name") or name: item for name, item in space.items() if _is_fixture(item)}
-    module_marks = space.get("pytestmark", [])
-    outer = module_marks if isinstance(module_marks, list) else [module_marks]
-    found: list[tuple[str, Callable[[], None]]] = []
-    for name, item in list(space.items()):
-        if isinstance(item, types.FunctionType) and name.startswith("test"):
-            found += _items(name, item, None, outer, fixtures)
-        elif isinstance(item, type) and _is_test_case(item):
-            found += [(f"{name}.{case._testMethodName}", _unittest_body(case)) for case in _cases(item)]
-        elif isinstance(item, type) and name.startswith("Test"):
-            found += _of_class(name, item, outer, fixtures)
-    return found
-
-
-def _is_fixture(item: Any) -> bool:
-    """Whether it is a fixture of the tests: what the solution defines is none, whatever it says of itself."""
-    return isinstance(item, types.FunctionType) and hasattr(item, "_fixture")
-
-
-def _of_class(name: str, owner: type, outer: list[Mark], fixtures: dict[str, Any]) -> list[Any]:
-    own = {key: item for key, item in vars(owner).items() if _is_fixture(item)}
-    marks = [*outer, *getattr(owner, "pytestmark", [])]
-    if hasattr(owner, "setup_class"):
-        owner.setup_class()
-    found: list[Any] = []
-    for key, item in vars(owner).items():
-        if isinstance(item, types.FunctionType) and key.startswith("test"):
-            found += _items(f"{name}.{key}", item, owner, marks, {**fixtures, **own})
-    return found
-
-
-def _items(name: str, function: Any, owner: Any, outer: list[Mark], fixtures: dict[str, Any]) -> list[Any]:
-    marks = [*outer, *getattr(function, "pytestmark", [])]
-    reason = _skipped(marks)
-    if reason is not None:
-        return [(name, lambda: skip(reason))]
-    return [
-        (f"{name}[{suffix}]" if suffix else name, _Item(function, values, owner, fixtures).run)
-        for suffix, values in _rows(function, marks, fixtures)
-    ]
-
-
 def _is_test_case(item: type) -> bool:
     """Whether it is one of unittest's; the module is there only if the tests have imported it."""
     module = sys.modules.get("unittest")
     return module is not None and issubclass(item, module.TestCase)
 
 
-def _cases(kind: type[unittest.TestCase]) -> list[unittest.TestCase]:
+def _of_test_case(name: str, kind: type[unittest.TestCase], outer: Scope) -> Found:
     import unittest
 
-    return [kind(name) for name in unittest.TestLoader().getTestCaseNames(kind)]
+    def tear_down() -> None:
+        kind.tearDownClass()
+        kind.doClassCleanups()
+
+    scope = Scope(kind.setUpClass, tear_down)
+    found: Found = []
+    for method in unittest.TestLoader().getTestCaseNames(kind):
+        outer.awaits()
+        scope.awaits()
+        found.append((f"{name}.{method}", _unittest_body(kind(method), [outer, scope])))
+    return found
 
 
-def _unittest_body(case: unittest.TestCase) -> Callable[[], None]:
+def _unittest_body(case: unittest.TestCase, scopes: list[Scope]) -> Callable[[], None]:
     """Runs a TestCase so that its exception comes out as it was raised."""
 
     def run() -> None:
-        import unittest
-
-        result = unittest.TestResult()
-        case.run(result)
-        for skipped in result.skipped:
-            raise Skipped(skipped[1])
-        for _, text in [*result.failures, *result.errors]:
-            raise AssertionError(text.strip().rpartition("\n")[2])
+        raised: list[BaseException] = []
+        try:
+            for scope in scopes:
+                scope.enter()
+            case.run(_result(raised))
+        finally:
+            for scope in reversed(scopes):
+                scope.leave()
+        if raised:
+            raise raised[0]
 
     return run
+
+
+def _result(raised: list[BaseException]) -> unittest.TestResult:
+    """A result that keeps the exceptions themselves."""
+    import unittest
+
+    class Result(unittest.TestResult):
+        def addError(self, test: Any, err: Any) -> None:
+            raised.append(err[1])
+
+        addFailure = addError
+
+        def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+            if err is not None:
+                raised.append(err[1])
+
+        def addSkip(self, test: Any, reason: str) -> None:
+            raised.append(Skipped(reason))
+
+        def addExpectedFailure(self, test: Any, err: Any) -> None:
+            raised.append(Skipped("it was expected to fail"))
+
+        def addUnexpectedSuccess(self, test: Any) -> None:
+            raised.append(AssertionError("it was expected to fail"))
+
+    return Result()

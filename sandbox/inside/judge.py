@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from sandbox.inside import minipytest
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
-from sandbox.inside.import_guard import stay_aloof
-from sandbox.inside.naming import Names, own_module
+from sandbox.inside.import_guard import own_module, stay_aloof
+from sandbox.inside.naming import Names
 from sandbox.inside.remote import Remote
 from sandbox.inside.test_report import Teller
 from sandbox.inside.tree import walk
@@ -66,6 +66,8 @@ def attempt(
     except BaseException as error:
         outcome = "error" if id(error) in wire.from_solution else "failed"
         reason = _describe(error)
+        if isinstance(error, minipytest.Unsupported):
+            wire.doubt(str(error))
     if wire.died is not None:
         # Tests that swallow every exception would have swallowed this one.
         outcome, reason = "died", wire.died

@@ -15,7 +15,10 @@ import warnings as _warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from sandbox.inside.arrays import is_array
+
 __all__ = [
+    "Unsupported",
     "approx",
     "fail",
     "fixture",
@@ -35,6 +38,16 @@ class Failed(AssertionError):
 
 class Skipped(Exception):
     """A test does not apply here."""
+
+
+class Unsupported(AttributeError):
+    """Something of pytest that is not here: no fault of any solution."""
+
+
+def __getattr__(name: str) -> NoReturn:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise Unsupported(f"pytest.{name} is not supported")
 
 
 def fail(reason: str = "", pytrace: bool = True) -> NoReturn:
@@ -69,6 +82,14 @@ class _Info:
         """Whether the text of the exception matches."""
         assert re.search(pattern, str(self.value)), f"{pattern!r} does not match {str(self.value)!r}"
         return True
+
+    def __str__(self) -> str:
+        return f"{getattr(self.type, '__name__', None)}: {self.value}"
+
+    @property
+    def typename(self) -> str:
+        """The name of the exception's class."""
+        return str(self.type.__name__)
 
 
 class _Raises(contextlib.AbstractContextManager[_Info]):
@@ -131,6 +152,11 @@ class approx:
                 and found.keys() == wanted.keys()
                 and all(self._close(found[key], value) for key, value in wanted.items())
             )
+        if is_array(wanted) or is_array(found):
+            return bool(
+                getattr(found, "shape", None) == getattr(wanted, "shape", None)
+                or not (is_array(wanted) and is_array(found))
+            ) and self._close(_listed(found), _listed(wanted))
         if isinstance(wanted, (list, tuple)):
             return (
                 isinstance(found, (list, tuple))
@@ -149,6 +175,10 @@ class approx:
 
     def __repr__(self) -> str:
         return f"approx({self._expected!r})"
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if is_array(value) else value
 
 
 class Param:
@@ -187,8 +217,7 @@ mark = Marks()
 
 
 def fixture(function: Any = None, **options: Any) -> Any:
-    """Marks a function as a fixture; `params`, `autouse` and `name` are honoured, scope is always the
-    test."""
+    """Marks a function as a fixture; `params`, `autouse`, `name` and `scope` are honoured."""
 
     def put(target: Any) -> Any:
         target._fixture = options

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import _ast as ast
 import builtins
-import importlib
 import sys
 import types
 from _symtable import DEF_BOUND, GLOBAL_EXPLICIT, GLOBAL_IMPLICIT, SCOPE_MASK, SCOPE_OFF, symtable  # type: ignore[import-not-found]
 from typing import Any
 
+from sandbox.inside.import_guard import own_module
 from sandbox.inside.remote import Remote
 from sandbox.inside.tree import walk
 from sandbox.inside.wire import Wire
 
-__all__ = ["DECIDING", "Names", "own_module", "root"]
+__all__ = ["DECIDING", "Names", "root"]
 
 _LIBRARY = sys.stdlib_module_names
 _ALIASES = {"np": "numpy", "pd": "pandas", "plt": "matplotlib.pyplot", "mock": "unittest.mock"}
@@ -148,14 +148,3 @@ def _usual(name: str) -> Any:
         return own_module(_ALIASES.get(name, name))
     modules = (own_module(module) for module in _COMMON.split())
     return next((getattr(module, name) for module in modules if hasattr(module, name)), None)
-
-
-def own_module(name: str) -> types.ModuleType | None:
-    """The judge's own copy of a module that the solution imported: never the solution's."""
-    first = name.partition(".")[0]
-    if first not in _LIBRARY and first not in ("numpy", "pandas", "matplotlib") and name not in sys.modules:
-        return None
-    try:
-        return importlib.import_module(name)
-    except Exception:
-        return None

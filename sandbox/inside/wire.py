@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.inside.arrays import Raw, built, is_array
 from sandbox.inside.channel import Closed, Link, TooLarge
 from sandbox.inside.codec import CodecError
+from sandbox.inside.import_guard import own_module
 from sandbox.inside.remote import Remote
 
 __all__ = ["SolutionDied", "Wire"]
@@ -37,6 +38,7 @@ class Wire:
         self._doubts: set[str] = set()
         self._lent: list[Any] = [None]
         self._errors: dict[int, type[BaseException]] = {}
+        self._subclasses: dict[tuple[type, type], type[BaseException]] = {}
         self._kept: list[BaseException] = []
         self._link = Link(fd, special=self._refer, resolve=self._resolve, array=self._array)
         self.test_modules: set[str] = {"__tests__"}
@@ -95,7 +97,8 @@ class Wire:
         self, names: list[str], arguments: list[Any], kinds: list[Any], *, stops: bool
     ) -> BaseException:
         base = next((found for name in names if (found := _builtin_error(name)) is not None), RuntimeError)
-        kind: type[BaseException] = next((item for item in kinds if _is_error(item)), base)
+        errors = [item for item in kinds if _is_error(item)]
+        kind: type[BaseException] = self._joined([*errors, base])
         flow = next((item for item in _FLOW if issubclass(kind, item) or issubclass(base, item)), None)
         if flow is not None and flow.__name__ not in self.named and not (stops and flow is StopIteration):
             # It would end a loop, a generator or the run of the tests, and look like their own doing.
@@ -104,10 +107,25 @@ class Wire:
         try:
             error = kind(*arguments)
         except Exception:
-            error = base.__new__(base)
+            error = kind.__new__(kind) if issubclass(kind, Exception) else base.__new__(base)
+            error.args = tuple(arguments)
         self.from_solution.add(id(error))
         self._kept.append(error)
         return error
+
+    def _joined(self, kinds: list[type[BaseException]]) -> type[BaseException]:
+        """The first of some classes; one that the solution made itself with the next one as its base."""
+        first = kinds[0]
+        above = next((item for item in kinds if not hasattr(item, "_solution_number")), first)
+        if issubclass(first, above):
+            return first
+        if (first, above) not in self._subclasses:
+            try:
+                made = type(first.__name__, (first, above), {})
+            except TypeError:
+                made = first
+            self._subclasses[first, above] = made
+        return self._subclasses[first, above]
 
     def _answer(self, message: list[Any]) -> None:
         """A call, or an attribute, of something that the tests themselves passed in."""
@@ -135,7 +153,8 @@ class Wire:
         except (Closed, CodecError, SolutionDied):
             raise
         except Exception as error:
-            self._link.send(["answer", "raise", type(error).__name__, [str(error)]])
+            kind = f"{type(error).__module__}:{type(error).__qualname__}"
+            self._link.send(["answer", "raise", kind, [str(error)]])
 
     def _refer(self, value: Any) -> tuple[int, str] | None:
         if isinstance(value, Remote):
@@ -147,7 +166,7 @@ class Wire:
         ):
             return int(value._solution_number), ""
         if isinstance(value, (type, types.BuiltinFunctionType)):
-            if value.__module__ in sys.stdlib_module_names:
+            if str(value.__module__).partition(".")[0] in sys.stdlib_module_names:
                 return 0, f"{value.__module__}:{value.__qualname__}"
             return None
         own = (
@@ -173,7 +192,8 @@ class Wire:
             if number not in self._errors:
                 self._errors[number] = type(name, (Exception,), {"_solution_number": number})
             return self._errors[number]
-        return Remote(self, number, kind, name)
+        remote = Remote(self, number, kind, name)
+        return _awaited(self, remote) if kind == "coroutine" else remote
 
     def _array(self, parts: Raw) -> Any:
         # An array without items agrees with every other that it can be spread over.
@@ -181,13 +201,21 @@ class Wire:
         return built(parts)
 
 
+async def _awaited(wire: Wire, remote: Remote) -> Any:
+    """A coroutine of the solution, which runs in its process when the tests await it."""
+    return wire.ask("await", remote)
+
+
 def _library(name: str) -> Any:
     """A type of the standard library, which is the same on both sides."""
     module, _, path = name.partition(":")
-    if module not in ("builtins", "collections", "typing", "fractions", "decimal", "datetime", "types"):
-        return None
-    found = getattr(sys.modules.get(module) or builtins, path, None)
-    return found if isinstance(found, type) else None
+    if module in ("builtins", "collections", "typing", "fractions", "decimal", "datetime", "types"):
+        found = getattr(sys.modules.get(module) or builtins, path, None)
+        return found if isinstance(found, type) else None
+    # An exception of `unittest` would say how the test ended.
+    loaded = own_module(module) if module.partition(".")[0] != "unittest" else None
+    found = getattr(loaded, path, None)
+    return found if isinstance(found, type) and issubclass(found, Exception) else None
 
 
 _FLOW = (StopIteration, StopAsyncIteration, GeneratorExit, KeyboardInterrupt, SystemExit)
