@@ -158,3 +158,43 @@ def test_few_completions_are_no_excuse_for_unjudged_ones(
     if fault:
         assert f"{bad} of {good + bad} completions could not be judged" in fault
         assert f"{bad} x a error" in fault, "the cause is not named"
+
+
+@pytest.mark.parametrize(
+    ("entry", "reference", "right", "wrong"),
+    [
+        ({"type": "exact"}, "Paris", "Paris", "paris"),
+        ({"type": "normalised-text"}, "Paris", "the paris.", "Lyon"),
+        ({"type": "f1", "min_score": 0.6}, "the old bridge", "old bridge", "a new road"),
+        ({"type": "rouge-l"}, "the old bridge", "The old bridge!", "bridge old the"),
+        ({"type": "numeric", "rel_tol": 0.01}, "9.81", r"\boxed{9.8}", r"\boxed{9}"),
+        ({"type": "choice", "labels": ["yes", "no"], "answer": "whole"}, "yes", "Yes.", "yes and no"),
+        ({"type": "regex"}, r"^\d+$", "123", "12x"),
+    ],
+)
+def test_a_grader_judges_rows_and_its_rates_are_in_the_report(
+    entry: dict[str, Any], reference: str, right: str, wrong: str, tmp_path: Path
+) -> None:
+    stage = Verify.model_validate({"verifiers": [entry]})
+    rows = completions(
+        [
+            {"content": right, "reference": reference},
+            {"content": wrong, "reference": reference},
+            {"reference": None},
+        ]
+    )
+    at = site(tmp_path)
+    with stage.open(at) as apply:
+        kept = apply(rows).kept
+    assert kept["verdict"].to_pylist() == ["pass", "fail", None]
+    [rates] = (stage.report(at) or {})["canaries"]
+    assert (rates["verifier"], rates["false_fail"]) == (entry["type"], 0.0)
+    assert rates["judged"] >= 3
+
+
+def test_one_pattern_or_schema_for_all_rows_is_a_matter_of_form(tmp_path: Path) -> None:
+    entries = [{"type": "regex", "pattern": "5"}, {"type": "json-schema", "json_schema": {"type": "integer"}}]
+    stage = Verify.model_validate({"verifiers": entries})
+    with stage.open(site(tmp_path)) as apply:
+        kept = apply(completions([{"content": "5"}, {"content": "6"}, {"content": "5 x"}])).kept
+    assert kept["verdict"].to_pylist() == [None, "fail", "fail"]

@@ -25,7 +25,7 @@ def plant(
     Raises:
         StageError: a verifier that goes by rules passed a canary that must fail.
     """
-    findings = [_finding(route, one) for route, one in zip(routes, opened, strict=True) if route.canaries]
+    findings = [_finding(route, one) for route, one in zip(routes, opened, strict=True) if route.planted()]
     for finding in findings:
         if finding["by_rules"] and finding["passed_wrongly"]:
             name, detail = next(iter(finding["passed_wrongly"].items()))
@@ -52,12 +52,12 @@ def measured(routes: Sequence[Route], *, identity: Mapping[str, Any], site: Site
 
 def _folder(routes: Sequence[Route], identity: Mapping[str, Any], site: Site) -> str:
     """Where findings about these very verifiers and canaries are kept."""
-    planted = [[canary.name for canary in route.canaries] for route in routes]
+    planted = [[canary.name for canary in route.planted()] for route in routes]
     return f"{site.cache_url.rstrip('/')}/canaries/{digest([identity, planted])}"
 
 
 def _finding(route: Route, opened: Opened) -> dict[str, Any]:
-    planted = route.canaries
+    planted = route.planted()
     given = opened.judge_canaries([canary.case for canary in planted])
     verdicts = [one or Verdict(route.type, "", "error", detail="no verdict") for one in given]
     rates = error_rates(verdicts, planted)
@@ -65,7 +65,7 @@ def _finding(route: Route, opened: Opened) -> dict[str, Any]:
     known = [(c, v) for c, v in pairs if v.verdict in ("pass", "fail")]
     return {
         "verifier": route.type,
-        "by_rules": route.by_rules,
+        "by_rules": route.by_rules and not route.by_degree,
         "known_wrong": sum(not c.must_pass for c, _ in known),
         "known_right": sum(c.must_pass for c, _ in known),
         "unknown": rates.unknown,

@@ -62,10 +62,19 @@ class Route(Verifier):
     """Whether the completions of a problem are judged by each other, so that none may be spared."""
     canaries: ClassVar[Sequence[Canary]] = ()
     """Cases whose verdict is known, judged in every run to measure the verifier."""
-    checks_form: ClassVar[bool] = False
-    """Whether it looks at the form alone: a fail vetoes, and a pass does not say that anything is right."""
+    by_degree: ClassVar[bool] = False
+    """Whether a degree of likeness decides: near misses may pass, which is told and stops nothing."""
     domains: tuple[str, ...] | None = None
     """Domains of the completions that this verifier judges; null: all."""
+
+    @property
+    def checks_form(self) -> bool:
+        """Whether it looks at the form alone: a fail vetoes, and a pass says nothing of what is right."""
+        return False
+
+    def planted(self) -> Sequence[Canary]:
+        """The canaries for this very configuration."""
+        return self.canaries
 
     def takes(self, case: Case) -> bool:
         """Whether the verifier is asked about a case at all."""

@@ -9,6 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 from pydantic import Field
 
 from factory.core.plugins import Catalogue, model_fault
+from factory.stages.verification.grader_configs import (
+    ChoiceRoute,
+    ExactRoute,
+    F1Route,
+    JsonSchemaRoute,
+    NormalisedTextRoute,
+    NumericRoute,
+    PatternRoute,
+    RougeLRoute,
+)
 from factory.stages.verification.majority_verifier import MajorityRoute
 from factory.stages.verification.model_verifiers import JudgeRoute, RewardRoute
 from factory.stages.verification.reference_probes import code_proof, math_proof
@@ -64,19 +74,28 @@ class CodeRoute(Code, Route):
 class FormatRoute(Format, Route):
     """The verifier of the parts of a completion."""
 
-    checks_form = True
+    @property
+    def checks_form(self) -> bool:
+        """It does."""
+        return True
 
 
 class RepetitionRoute(Repetition, Route):
     """The verifier of completions that go round in circles."""
 
-    checks_form = True
+    @property
+    def checks_form(self) -> bool:
+        """It does."""
+        return True
 
 
 class LengthRoute(Length, Route):
     """The verifier of lengths."""
 
-    checks_form = True
+    @property
+    def checks_form(self) -> bool:
+        """It does."""
+        return True
 
 
 class IFEvalRoute(IFEval, Route):
@@ -100,6 +119,14 @@ _OURS: tuple[type[Route], ...] = (
     RewardRoute,
     JudgeRoute,
     MajorityRoute,
+    ChoiceRoute,
+    ExactRoute,
+    F1Route,
+    JsonSchemaRoute,
+    NormalisedTextRoute,
+    NumericRoute,
+    PatternRoute,
+    RougeLRoute,
 )
 VERIFIERS: Catalogue[type[Route]] = Catalogue(
     "factory.verifiers",

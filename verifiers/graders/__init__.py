@@ -1,0 +1,1 @@
+"""Generic graders: rules that compare an answer with references, a pattern, a schema or a set of choices."""
