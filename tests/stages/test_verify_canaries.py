@@ -41,7 +41,7 @@ def test_canaries_are_in_the_manifest_and_not_among_the_rows(tmp_path: Path) -> 
         flow = apply(rows)
         apply(rows)
     assert flow.kept.num_rows == 1
-    assert flow.spent == {"verdict_pass": 1}, "a canary is counted among the verdicts"
+    assert flow.spent == {"verdict_pass": 1, "judged": 1}, "a canary is counted among the verdicts"
     report = stage.report(site(tmp_path))
     assert report is not None
     math, ifeval = report["canaries"]
