@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ValidationInfo
 
-__all__ = ["DataPath", "expand", "is_url", "resolve_path"]
+__all__ = ["DataPath", "ModelName", "expand", "is_url", "resolve_path"]
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _URL = re.compile(r"^[a-z][a-z0-9+.-]+://")
@@ -50,5 +50,12 @@ def _resolve(path: str, info: ValidationInfo) -> str:
     return resolve_path(path, base)
 
 
+def _resolve_model(model: str, info: ValidationInfo) -> str:
+    # What looks like a path is one; all else may be a packaged name or a hub id.
+    return _resolve(model, info) if model.startswith(("./", "../", "/", "~", "${")) else model
+
+
 DataPath = Annotated[str, AfterValidator(_resolve)]
 """A file, folder, wildcard or fsspec URL; relative paths start at the pipeline file's folder."""
+ModelName = Annotated[str, AfterValidator(_resolve_model)]
+"""A model by its folder, as `DataPath`, or by its packaged name or hub id."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factory.core import MESSAGE, DataError
+from factory.core.choice import draw
 from factory.release.layouts import REASONED_MESSAGE, TURN, reasoned_text
 from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.versions import Release
@@ -162,14 +162,11 @@ def _by_problem(bucket: pa.Table) -> dict[str, list[Row]]:
 
 
 def _best(rows: list[Row], pick: Pick, seed: int) -> Row:
-    def draw(row: Row) -> str:
-        return hashlib.blake2b(f"{seed}:{row['completion_id']}".encode(), digest_size=8).hexdigest()
-
     orders: Mapping[Pick, Callable[[Row], Any]] = {
         "first": lambda row: row["sample_index"] or 0,
         "shortest": _length,
         "longest": lambda row: -_length(row),
-        "random": draw,
+        "random": lambda row: draw(seed, row["completion_id"]),
     }
     return min(rows, key=lambda row: (orders[pick](row), row["completion_id"]))
 

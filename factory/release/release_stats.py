@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from factory.core.choice import draw
 from factory.release.release_gate import verdict_words
 
 __all__ = ["PASS_RATE_BINS", "Tally"]
@@ -39,7 +39,7 @@ class Tally:
         self._pass_rates: Counter[int] = Counter()
         self._dropped: dict[str, int] = {}
         self._last_id: str | None = None
-        self._samples: list[tuple[str, dict[str, Any]]] = []
+        self._samples: list[tuple[int, dict[str, Any]]] = []
         self._without_reasoning = 0
 
     def add(self, table: pa.Table) -> None:
@@ -102,7 +102,7 @@ class Tally:
 
     def _add_samples(self, table: pa.Table) -> None:
         key = "completion_id" if "completion_id" in table.column_names else "id"
-        ranks = [hashlib.blake2b(str(v).encode(), digest_size=8).hexdigest() for v in table[key].to_pylist()]
+        ranks = [draw(0, str(v)) for v in table[key].to_pylist()]
         for row in sorted(range(len(ranks)), key=ranks.__getitem__)[:_SAMPLES]:
             self._samples.append((ranks[row], table.slice(row, 1).to_pylist()[0]))
         self._samples = sorted(self._samples, key=lambda pair: pair[0])[:_SAMPLES]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Sequence
-from hashlib import blake2b
 from itertools import pairwise
 from math import isnan, nan
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["categories", "category_column", "draw", "numbers", "range_names", "values_of"]
+__all__ = ["categories", "category_column", "numbers", "range_names", "values_of"]
 
 
 def category_column(by: str) -> str:
@@ -57,8 +56,3 @@ def numbers(values: Sequence[Any]) -> list[float | None]:
             number = nan
         found.append(None if isnan(number) else number)
     return found
-
-
-def draw(seed: int | None, row_id: str) -> int:
-    """A number from 0 to 2^64 - 1 that follows from seed and id alone, never from a row's position."""
-    return int.from_bytes(blake2b(f"{seed}:{row_id}".encode(), digest_size=8).digest(), "big")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from factory.core import Busy, Resources
+from factory.core.choice import draw
 from factory.teachers.alternatives import Alternatives
 
 __all__ = [
@@ -185,8 +185,7 @@ def request_seed(seed: int | None, problem: str, sample_index: int) -> int | Non
     """Seed of one request, 31 bits, whatever its place and worker. Null when the pipeline has none."""
     if seed is None:
         return None
-    text = f"{seed}\0{problem}\0{sample_index}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big") >> 1
+    return draw(seed, f"{problem}:{sample_index}") >> 33
 
 
 def split_reasoning(

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from factory.core import PipelineError, Resources
-from factory.core.paths import DataPath, resolve_path
+from factory.core.paths import DataPath, ModelName
 from factory.models.engine_environment import engine_environment
 from factory.models.engine_watchdog import children, end, watched
 from factory.models.orphan_reaper import guarded
@@ -41,7 +41,7 @@ class Vllm(Teacher):
     gives_alternatives: ClassVar[bool] = True
 
     type: Literal["vllm"] = "vllm"
-    model: str
+    model: ModelName
     """Packaged name, folder in Hugging Face form, or id on the Hugging Face hub."""
     revision: str | None = None
     """Commit on the hub; of no meaning for a folder."""
@@ -63,14 +63,6 @@ class Vllm(Teacher):
     """Opening and closing tag for `tags`."""
     lora: DataPath | None = None
     """Folder of a LoRA adapter in PEFT form that is laid over the model; null: none."""
-
-    @field_validator("model")
-    @classmethod
-    def _from_the_pipeline_file(cls, model: str, info: ValidationInfo) -> str:
-        # What looks like a path is one; all else may be a packaged name or a hub id.
-        if not model.startswith(("./", "../", "/", "~", "${")):
-            return model
-        return resolve_path(model, (info.context or {}).get("base", "."))
 
     @property
     def name(self) -> str:

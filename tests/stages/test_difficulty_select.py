@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factory.core import VERDICT as VERDICT_TYPE
-from factory.stages.answers.difficulty import Difficulty, wilson
+from factory.core.intervals import wilson
+from factory.stages.answers.difficulty import Difficulty
 from factory.stages.answers.pass_rate import PassRate
 from factory.stages.answers.select import Select
 from tests.stages.tables import completions

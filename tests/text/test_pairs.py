@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from factory.embeddings.vectors import Vectors
-from factory.stages.dedup.audit import Audit, wilson
+from factory.stages.dedup.audit import Audit
 from factory.stages.dedup.greedy import GreedyKeep
 from factory.stages.dedup.guards import NumberGuard, TailGuard
 from factory.stages.dedup.pair_search import (
@@ -131,11 +131,6 @@ def test_audit_measures_a_search_that_misses_pairs():
     assert full.pairs > 50
     assert half.pairs == full.pairs
     assert half.low < half.recall < 0.8, "a search that drops half of the pairs is found out"
-
-
-def test_wilson_interval_of_a_known_case():
-    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_number_guard_stops_pairs_with_other_numbers():

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from math import sqrt
 from typing import ClassVar, Literal
 
 import pyarrow as pa
 
 from factory.core import Flow, Stage, cut
+from factory.core.intervals import wilson
 
-__all__ = ["Difficulty", "wilson"]
+__all__ = ["Difficulty"]
 
-_Z95 = 1.959963984540054
 """Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
@@ -47,15 +46,6 @@ class Difficulty(Stage):
         for field in self.adds:
             kept = kept.append_column(field, pa.array(columns[field.name], field.type))
         return cut(kept, pa.nulls(kept.num_rows, pa.string()))
-
-
-def wilson(passed: int, judged: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (E. B. Wilson, JASA 1927); `judged` is at least 1."""
-    rate, z2 = passed / judged, _Z95 * _Z95
-    middle = (rate + z2 / (2 * judged)) / (1 + z2 / judged)
-    half = _Z95 / (1 + z2 / judged) * sqrt(rate * (1 - rate) / judged + z2 / (4 * judged * judged))
-    # At a rate of 0 or 1 the limit is the rate itself, but for rounding.
-    return min(rate, max(0.0, middle - half)), max(rate, min(1.0, middle + half))
 
 
 def _measured(verdicts: list[str | None]) -> dict[str, float | int | None]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field
 
 from factory.core import Flow, Stage, cut
+from factory.core.choice import draw
 from factory.stages.answers.verdict_evidence import verdict_evidence
 
 __all__ = ["Select"]
@@ -65,8 +65,7 @@ class Select(Stage):
     def _order(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         drawn = (row["sample_index"], row["completion_id"])
         if self.choose == "random":
-            key = f"{self.seed}:{row['completion_id']}".encode()
-            return (blake2b(key, digest_size=8).digest(), *drawn)
+            return (draw(self.seed, row["completion_id"]), *drawn)
         # A teacher that counts no tokens is measured in characters, about four to a token.
         length = row["completion_tokens"]
         length = len(row["content"] or "") / 4 if length is None else length

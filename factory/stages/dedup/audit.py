@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
 
+from factory.core.intervals import wilson
 from factory.embeddings.vectors import Vectors
 from factory.stages.dedup.pair_search import Edges, cluster_pairs
 
-__all__ = ["Audit", "Recall", "wilson"]
+__all__ = ["Audit", "Recall"]
 
 I64 = npt.NDArray[np.int64]
 
@@ -62,14 +62,3 @@ class Audit:
         found = len(pairs & self._seen)
         low, high = wilson(found, len(pairs))
         return Recall(self._rows.size, len(pairs), found, found / len(pairs) if pairs else 1.0, low, high)
-
-
-def wilson(hits: int, trials: int, *, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's score interval of a proportion (1927); 0 to 1 without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    share = hits / trials
-    centre = share + z * z / (2 * trials)
-    spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

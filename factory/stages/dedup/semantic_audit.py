@@ -48,7 +48,8 @@ class PairAudit:
 
     def recall(self) -> Recall:
         """Share of the sampled rows' pairs that the search found, with its 95 % interval."""
-        from factory.stages.dedup.audit import Recall, wilson
+        from factory.core.intervals import wilson
+        from factory.stages.dedup.audit import Recall
 
         pairs, found = len(self._pairs), len(self._pairs & self._found)
         low, high = wilson(found, pairs)

@@ -10,7 +10,8 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from factory.core import Filter
-from factory.stages.categories import categories, category_column, draw, range_names
+from factory.core.choice import draw
+from factory.stages.categories import categories, category_column, range_names
 
 __all__ = ["Downsample"]
 

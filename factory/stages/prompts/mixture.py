@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from factory.core import GlobalStage, Site, Spread
-from factory.stages.categories import categories, category_column, draw
+from factory.core.choice import draw
+from factory.stages.categories import categories, category_column
 from factory.stages.decisions import as_decision
 
 __all__ = ["Mixture"]

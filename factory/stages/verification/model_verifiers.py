@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from factory.core import Resources, Site, digest
-from factory.core.paths import resolve_path
+from factory.core.paths import ModelName
 from factory.models.batch_models import opened_scorer
 from factory.models.resolve import resolve
 from factory.models.spending_caps import SpendingCaps, SpendingLedger
@@ -44,19 +44,12 @@ class RewardRoute(Reward, Route):
 
     by_rules: ClassVar[bool] = False
     canaries: ClassVar[Sequence[Canary]] = CANARIES
-    model: str
+    model: ModelName
     """Folder of a `...ForSequenceClassification` model in Hugging Face form, or its id on the hub."""
     revision: str | None = None
     """Commit on the hub; of no meaning for a folder."""
     runner: Literal["auto", "vllm", "transformers"] = "auto"
     """What runs the model; `auto` is vLLM where it knows the architecture, else transformers."""
-
-    @field_validator("model")
-    @classmethod
-    def _from_the_pipeline_file(cls, model: str, info: ValidationInfo) -> str:
-        if not model.startswith(("./", "../", "/", "~", "${")):
-            return model
-        return resolve_path(model, (info.context or {}).get("base", "."))
 
     def identity(self) -> dict[str, Any]:
         """Fields, with the digest of the model in place of where it lies."""
