@@ -95,6 +95,7 @@ def _words(latex: str, depth: int) -> Shape | None:
 
 def _list(latex: str, depth: int) -> Shape | None:
     pieces = split_parts(latex)
+    both = _BOTH.search(latex) is not None
     if len(pieces) < 2:
         if r"\pm" not in latex and r"\mp" not in latex:
             return None
@@ -111,7 +112,22 @@ def _list(latex: str, depth: int) -> Shape | None:
     parts = [part for part in parts if part.kind != "empty"]
     if len(parts) == 1:
         return parts[0]
+    if both and all(part.kind in ("interval", "union") for part in parts):
+        return _meet(latex, parts)
     return Shape("list", latex, canonical(latex), parts=tuple(parts)) if parts else None
+
+
+_BOTH = re.compile(r"\\text\s*\{[\s,]*and[\s,]*\}|\band\b|\\(?:land|wedge|cap)(?![a-zA-Z])")
+
+
+def _meet(latex: str, parts: list[Shape]) -> Shape:
+    """Conditions that hold together: x > 1 and x < 5 are one interval; others stay as they are."""
+    rays = {("infty" in part.parts[0].key, "infty" in part.parts[-1].key): part for part in parts if part.parts}
+    low, high = rays.get((False, True)), rays.get((True, False))
+    if len(parts) != 2 or low is None or high is None or low.name != high.name:
+        return Shape("list", latex, canonical(latex), parts=tuple(parts), mark="and")
+    mark = low.mark[0] + high.mark[1]
+    return Shape("interval", latex, canonical(latex), parts=(low.parts[0], high.parts[1]), mark=mark, name=low.name)
 
 
 def _signed(piece: str) -> list[str] | None:
@@ -202,13 +218,20 @@ def _inequality(latex: str, sides: list[str], operators: list[str], depth: int) 
     return Shape("interval", latex, canonical(latex), parts=parts, mark=mark, name=canonical(name))
 
 
+_POINT = re.compile(r"[A-Z]'?(?:_\{?\d\}?)?\s*(?=\()")
+_BUILDER = re.compile(r"\\mid(?![a-zA-Z])|\\vert(?![a-zA-Z])|[|:]")
+
+
 def _bracketed(latex: str, depth: int) -> Shape | None:
-    found = outer(latex)
-    if found is None:
+    named = _POINT.match(latex)
+    found = outer(latex[named.end() :] if named else latex)
+    if found is None or (named is not None and len(split_parts(found[1], words=False)) < 2):
         return None
     mark, inner = found
     if mark == "{}":
         return _read(clean(inner), depth + 1)
+    if mark == r"\{\}" and len(sides := top_level(inner, _BUILDER)) == 2 and sides[0].strip():
+        return _read(clean(sides[1]), depth + 1)  # the x with a property
     pieces = split_parts(inner, words=False)
     parts = tuple(_read(clean(piece), depth + 1) for piece in pieces)
     if mark == r"\{\}":

@@ -14,7 +14,7 @@ _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _UNSEEN = str.maketrans(dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _SYMBOLS = {
     "−": "-", "–": "-", "‐": "-", "×": r"\times ", "÷": r"\div ", "·": r"\cdot ", "⋅": r"\cdot ",
-    "π": r"\pi ", "√": r"\sqrt ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
+    "π": r"\pi ", "√": r"\sqrt ", "Ω": r"\Omega ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
     "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "°": r"^\circ ", "±": r"\pm ",
     "∓": r"\mp ", "∅": r"\emptyset ", "⁄": "/", "，": ",", "；": ";", "。": ".", "：": ":", "∶": ":",
     "（": "(", "）": ")", "、": ",",
@@ -26,7 +26,17 @@ _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
 _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]]] = [
     ((",",), r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
-    (("frac",), r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+    (("frac",), r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
+    (("\\over",), r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+    (("color",), r"\\(?:text)?color\s*\{[^{}]*\}\s*(?:\{([^{}]*)\})?", r"\1"),
+    (("{\\",), r"(?<=\{)\s*\\(?:bf|rm|it|sf|tt)(?![a-zA-Z])\s*", ""),
+    (("small",), r"\{smallmatrix\}", "{matrix}"),
+    (("\\bigc",), r"\\big(cup|cap)(?![a-zA-Z_^{\s]*[_^])", r"\\\1"),
+    (("\\colon",), r"\\colon(?![a-zA-Z])", ":"),
+    (("\\log",), r"\\log\s*_\s*(?:e(?![a-zA-Z])|\{\s*e\s*\})", r"\\ln"),
+    (("base",), r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:base[\s-]*)?(\d*)\s*\}\s*(\d*)\s*\}?", r"_{\1\2}"),
+    (("base",), r"\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(?:in )?\bbase[\s-]*(\d+)\s*\)?\s*\}?\s*\Z", r"_{\1}"),
+    ((")_",), r"(?<![\w\\}])\(\s*(\d+)\s*\)\s*_", r"\1_"),
     (("\\",), r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nonumber)(?![a-zA-Z])", ""),
     (("\\", "~", "&"), r"(?<!\\)\\(?:!|,|;|:|>| |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|&nbsp;", " "),
     (("\\le", "<="), r"\\(?:leq|leqslant|le)(?![a-zA-Z])|<=", r"\\le "),
@@ -38,7 +48,8 @@ _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]
     (("circ", "degree"), r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])", r"^\\circ "),
     (("\\lbr",), r"\\lbrace(?![a-zA-Z])|\\lbrack(?![a-zA-Z])", lambda m: r"\{" if "brace" in m[0] else "["),
     (("\\rbr",), r"\\rbrace(?![a-zA-Z])|\\rbrack(?![a-zA-Z])", lambda m: r"\}" if "brace" in m[0] else "]"),
-    (("%", "percent", "pct"), r"\\%|(?<=\d)\s*\b(?:percent|percentage|pct)\b", "%"),
+    (("%", "percent", "pct"), r"\\%|\s*\\(?:text|mathrm)\s*\{\s*(?:\\?%|percent)\s*\}|(?<=[\d}])\s*\b(?:percent|percentage|pct)\b", "%"),
+    (("pi",), r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi"),
     (("\\empty", "\\varn"), r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
     (("\\inf",), r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
     (("dots", ".."), r"\\(?:dots|ldots|cdots)(?![a-zA-Z])|(?<=,)\s*\.{3,}", r"\\ldots "),
@@ -46,7 +57,8 @@ _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]
     (("frac",), r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
     (("frac",), r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
     (("frac",), r"(\\frac\s*\{[^{}]*\})\s*(\w)", r"\1{\2}"),
-    (("sqrt",), r"\\sqrt\s*(\w)", r"\\sqrt{\1}"),
+    (("sqrt",), r"(?<![\\a-zA-Z])sqrt(?![a-zA-Z])", r"\\sqrt"),
+    (("sqrt",), r"\\sqrt\s*(\d+(?:\.\d+)?|[a-zA-Z])", r"\\sqrt{\1}"),
     (("sqrt",), r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
 ]  # fmt: skip
 """Each with pieces of text one of which must be there, or the pattern is not even tried."""
@@ -54,9 +66,15 @@ _COMPILED = [(needs, re.compile(pattern), new) for needs, pattern, new in _REWRI
 _DELIMITER = re.compile(r"\\[()\[\]]|(?<!\\)\$+|\*\*(?=\s*\$)|(?<=\$)\*\*")
 _DOUBLED = re.compile(r"\\\\(?=[a-zA-Z({\[])")
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BOLD = re.compile(r"\A\s*\*\*(?!\*)(.*?)\*\*\s*\Z", re.DOTALL)
+_ALIGNING = re.compile(r"(?<!\\)&(?!nbsp;)")
+_LEAD_IN = re.compile(
+    r"(?i)\A\s*(?:\\(?:text|textbf|mathrm)\s*\{)?\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:\bis\b|:|=)\s*:?\s*\}?"
+    r"(?=\s*[^\s}])"
+)
 _WORD_MACRO = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathsf|mathit|operatorname\*?|bold"
-    r"|boldsymbol|rm|bf|emph|textsf|hbox)\s*\{([^{}]*)\}"
+    r"|boldsymbol|bm|rm|bf|emph|textsf|hbox)\s*\{([^{}]*)\}"
 )
 _EDGES = " \t\r\n.,;:、。"
 _SPACE = re.compile(r"\s+")
@@ -74,14 +92,23 @@ def clean(text: str) -> str:
     if r"\begin" not in text:
         text = _DOUBLED.sub(r"\\", text)
     text = _unbox(text)
+    if "**" in text:
+        text = _BOLD.sub(r"\1", text)
     text = _DELIMITER.sub(" ", text)
+    if "&" in text and r"\begin" not in text:
+        text = _ALIGNING.sub("", text)
+    if "nswer" in text:
+        text = _LEAD_IN.sub("", text)
     for needs, pattern, new in _COMPILED:
         if any(piece in text for piece in needs):
             text = pattern.sub(new, text)
     text = _trim(text)
     while text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1].rstrip(_EDGES)
-    return _trim(text.removeprefix("**").removesuffix("**"))
+    text = _trim(text)
+    while text[:1] == "{" and closing_brace(text, 0) == len(text) - 1:
+        text = _trim(text[1:-1])
+    return text
 
 
 def _trim(text: str) -> str:

@@ -6,11 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from verifiers.math.alignment import aligned
 from verifiers.math.answer_form import Shape, read_shape
 from verifiers.math.canonical import canonical
 from verifiers.math.estimate import clearly_different, is_arithmetic
-from verifiers.math.number import same_number
+from verifiers.math.opaque import unevaluated
+from verifiers.math.policy import DEFAULT, Policy
 from verifiers.math.readings import as_lists, decimal_comma
+from verifiers.math.same_number import same_number
 from verifiers.math.symbolic_client import Ask, Question, Undecided
 from verifiers.math.units import same_tail
 
@@ -25,15 +28,23 @@ MAX_QUESTIONS = 36
 class _Context:
     prompt: str
     ask: Ask | None
+    policy: Policy = DEFAULT
 
 
-def same_answer(gold: str, pred: str, *, prompt: str = "", ask: Ask | None = None) -> bool | None:
+def same_answer(
+    gold: str, pred: str, *, prompt: str = "", ask: Ask | None = None, policy: Policy = DEFAULT
+) -> bool | None:
     """True or false; null when no oracle is given and reading alone cannot tell.
 
     Raises Undecided when the oracle cannot tell either.
     """
     first, second = read_shape(gold), read_shape(pred)
-    context = _Context(prompt, ask)
+    context = _Context(prompt, ask, policy)
+    if first.number is None or second.number is None:
+        both = aligned(gold, pred, prompt=prompt)
+        if both is None:
+            return False
+        first, second = read_shape(both[0]), read_shape(both[1])
     if (decimal := decimal_comma(first, second)) is not None:
         return decimal
     return _same(*as_lists(first, second), context)
@@ -142,12 +153,19 @@ def _same_parts(gold: Shape, pred: Shape, context: _Context) -> bool | None:
             and pred.name in ("", _names_of(gold))
         ):
             return _ordered(gold.parts, pred.parts, context)
+        if gold.kind == "list" and pred.mark == "()" and len(gold.parts) > 2:
+            return _ordered(gold.parts, pred.parts, context)  # two could be the ends of an interval
         if gold.kind == "union":
             return _ask(context, "whole", gold.latex, pred.latex)
         return _vector(gold, pred, context)
     if gold.kind in _COLLECTIONS and pred.kind in _COLLECTIONS:
-        if gold.kind == "list" and pred.kind == "list" and _names_of(gold) and not _any_named(pred):
-            return _ordered(gold.parts, pred.parts, context)
+        if "and" in (gold.mark, pred.mark) and gold.mark != pred.mark:
+            return False  # one of two conditions, and both of them
+        if gold.kind == "list" and pred.kind == "list":
+            if _names_of(gold) and not _any_named(pred) or context.policy.list_order == "kept":
+                return _ordered(gold.parts, pred.parts, context)
+            if not _any_named(gold):
+                pred = replace(pred, parts=tuple(replace(part, name="") for part in pred.parts))
         return _unordered(gold.parts, pred.parts, context)
     if "formula" in (gold.kind, pred.kind) and "words" not in (gold.kind, pred.kind):
         one = gold.kind == "list" or pred.kind == "list"
@@ -259,14 +277,17 @@ def _distinct(parts: Sequence[Shape], quick: _Context) -> list[Shape]:
 
 def _same_leaf(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if gold.number is not None and pred.number is not None:
-        return same_number(gold.number, pred.number, prompt=context.prompt)
+        return same_number(gold.number, pred.number, prompt=context.prompt, policy=context.policy)
     if "words" in (gold.kind, pred.kind):
         if _letters(gold.key) == _letters(pred.key) and _letters(gold.key):
             return gold.kind == pred.kind or len(_letters(gold.key)) > 1
         words, other = (gold, pred) if gold.kind == "words" else (pred, gold)
         product = other.kind == "formula" and re.fullmatch(r"[a-z]{3,4}", words.latex)
         return _ask(context, "value", gold.latex, pred.latex) if product else False
-    if not same_tail(gold.latex, pred.latex, prompt=context.prompt):
+    if not same_tail(gold.latex, pred.latex, prompt=context.prompt) or unevaluated(gold.latex, pred.latex):
+        return False
+    degrees = [r"\circ" in shape.latex for shape in (gold, pred)]
+    if degrees[0] != degrees[1] and (r"\pi" in gold.latex or r"\pi" in pred.latex):
         return False
     if len(gold.key) == len(pred.key) == 1 or clearly_different(gold.latex, pred.latex):
         return False

@@ -8,15 +8,15 @@ from fractions import Fraction
 from functools import lru_cache
 
 from verifiers.math.canonical import clean, plain_words
-from verifiers.math.units import Unit, read_unit, same_unit
+from verifiers.math.units import Unit, read_unit
 
-__all__ = ["Number", "read_number", "same_number"]
+__all__ = ["MAX_DIGITS", "Number", "read_number"]
 
 MAX_DIGITS = 4_000
 """Python refuses to convert longer strings; no reference is that long."""
 MAX_EXPONENT = 400
 
-_INT = r"(?:\d{1,3}(?:,\d{3})+|\d{1,3}(?: \d{3})+(?!\d)|\d+)"
+_INT = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d{1,3}(?: \d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?:{_INT}(?:\.\d*)?|\.\d+)"
 _POWER = r"\^\s*(?:\{\s*([+-]?\d+)\s*\}|([+-]?\d+))"
 _FORMS = [
@@ -37,38 +37,26 @@ _LEAD = re.compile(r"\s*([+-]?)\s*(\\\$|[$€£¥₹])?\s*([+-]?)\s*")
 _SIMPLE = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?\Z", re.ASCII)
 _BASE = re.compile(r"\s*_\s*(?:\{\s*(?:\\?[a-z]*\s*)?(\d+)\s*\}|(\d+))\s*\Z")
 _ORDINAL = re.compile(r"\s*\^?\s*\{?\s*(?:\\[a-z]+\s*\{)?\s*(?:st|nd|rd|th)(?![a-zA-Z])\s*\}?\s*\}?")
-_SPELLED = {
-    word: value
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_SPELLED = {word: value for value, word in enumerate(_ONES)} | {
+    word: 10 * value for value, word in enumerate(_TENS, 2)
 }
-_SPELLED_FORM = re.compile(rf"(?i)({'|'.join(_SPELLED)})\b([a-z \-]*)\Z")
-_MAGNITUDE = re.compile(
-    r"(?i)\b(?:half|halves|third|quarter|fourth|fifth|sixth|\w+ths?|dozen|hundred|thousand|\w*illion|of)\b|-"
+_SPELLED_FORM = re.compile(
+    rf"(?i)(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_ONES[1:10])})|({'|'.join([*_ONES[::-1], *_TENS])}))\b([a-z \-]*)\Z"
 )
+_MAGNITUDE = re.compile(
+    r"(?i)\b(?:half|halves|third|quarter|fourth|fifth|sixth|\w+ths?|and|of|point)\b|-"
+)
+_MULTIPLES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_MULTIPLE = re.compile(
+    rf"\s*(?:\\(?:text|mathrm|mbox)\s*\{{\s*)?({'|'.join(_MULTIPLES)})\b\s*(?=([^{{}}]*)\}}?\s*\Z)[^{{}}]*\}}?\s*\Z", re.IGNORECASE
+)
+_LEADING_ZERO = re.compile(r"-?0\d*,\d+\Z", re.ASCII)
+"""No group of thousands begins with a nought: the comma is a decimal one."""
 _PERCENT = re.compile(r"\s*%\s*\Z")
 
 
@@ -81,6 +69,8 @@ class Number:
     percent: bool = False
     base: int | None = None
     unit: Unit | None = None
+    multiple: str = ""
+    """The word that multiplied the value, as in `3 million`."""
 
 
 @lru_cache(maxsize=65_536)
@@ -93,6 +83,8 @@ def read_number(text: str) -> Number | None:
     text = clean(text)
     if len(text) > MAX_DIGITS:
         return None
+    if _LEADING_ZERO.match(text):
+        text = text.replace(",", ".")
     if not any(map(str.isdigit, text)):
         return _spelled_out(text)
     lead = _LEAD.match(text)
@@ -110,11 +102,11 @@ def read_number(text: str) -> Number | None:
 def _spelled_out(text: str) -> Number | None:
     """`three boxes` as 3 of them; not `three quarters`, which is another number."""
     match = _SPELLED_FORM.match(plain_words(text)) if len(text) <= 80 else None
-    if match is None or _MAGNITUDE.search(match[2]):
+    if match is None or _MAGNITUDE.search(match[4]):
         return None
-    return Number(
-        Fraction(_SPELLED[match[1].lower()]), unit=read_unit(f" {match[2]}") if match[2].strip() else None
-    )
+    words = (match[1], match[2], match[3])
+    number = Number(Fraction(sum(_SPELLED[word.lower()] for word in words if word)))
+    return _with_tail(number, f" {match[4].strip()}" if match[4].strip() else "", currency=None)
 
 
 def _value(match: re.Match[str], form: str, *, negative: bool) -> Number | None:
@@ -174,99 +166,11 @@ def _with_tail(number: Number, tail: str, *, currency: str | None) -> Number | N
         if number.value.denominator != 1:
             return None
         return Number(number.value, base=int(base[1] or base[2]))
+    if multiple := _MULTIPLE.match(tail):
+        word, rest = multiple[1].lower(), multiple[2]
+        unit = read_unit(rf"\text{{ {rest}}}", currency=currency) if rest.strip() or currency else None
+        return Number(number.value * _MULTIPLES[word], unit=unit, multiple=word)
     unit = read_unit(tail, currency=currency)
     if unit is None:
         return None
     return Number(number.value, decimals=number.decimals, unit=unit)
-
-
-def same_number(gold: Number, pred: Number, *, prompt: str = "") -> bool:
-    """Whether two numbers are one answer; `prompt` decides what an unwritten unit or base means."""
-    if gold.base != pred.base:
-        return _same_in_base(gold, pred, prompt=prompt)
-    if gold.percent or pred.percent:
-        return _same_percent(gold, pred, prompt=prompt)
-    factor = same_unit(gold.unit, pred.unit, prompt=prompt)
-    if factor is None:
-        return False
-    if factor == 1:
-        return _close(gold, pred)
-    return _close(gold, Number(pred.value * factor, decimals=pred.decimals))
-
-
-def _close(gold: Number, pred: Number) -> bool:
-    """Exact, save that a long decimal may stand for a fraction that has no end in decimals.
-
-    The tolerance is relative to the reference, 1e-6, or half a unit in the last of six or more digits.
-    """
-    if gold.value == pred.value:
-        return True
-    if (gold.decimals is None) == (pred.decimals is None):
-        return False
-    exact, rounded = (gold, pred) if gold.decimals is None else (pred, gold)
-    if exact.value.denominator == 1:
-        return False
-    gap = abs(gold.value - pred.value)
-    digits = len(str(abs(rounded.value.numerator)))
-    last_digit = Fraction(1, 2 * 10 ** (rounded.decimals or 0)) if digits >= 6 else Fraction(0)
-    return gap <= max(abs(gold.value) / 1_000_000, last_digit)
-
-
-def _same_percent(gold: Number, pred: Number, *, prompt: str) -> bool:
-    if gold.unit is not None or pred.unit is not None:
-        return False
-    if gold.percent and pred.percent:
-        return _close(gold, pred)
-    if gold.percent:
-        return _close(gold, pred) or _close(Number(gold.value / 100, decimals=gold.decimals), pred)
-    if _close(gold, Number(pred.value / 100, decimals=pred.decimals)):
-        return True
-    asked = "%" in prompt or "percent" in prompt.lower()
-    return asked and _close(gold, pred)
-
-
-def _same_in_base(gold: Number, pred: Number, *, prompt: str) -> bool:
-    base = gold.base or pred.base
-    words = plain_words(prompt).lower().replace("$", "").replace("{", "").replace("}", "")
-    if (gold.base is None or pred.base is None) and _names_base(words, base or 10):
-        return gold.value == pred.value  # the prompt fixes the base, so leaving it out changes nothing
-    first, second = _in_ten(gold), _in_ten(pred)
-    return first is not None and first == second
-
-
-_BASE_WORDS = [
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-]
-
-
-def _names_base(words: str, base: int) -> bool:
-    names = [f"base {base}", f"base-{base}", f"base{base}"]
-    if base - 2 < len(_BASE_WORDS):
-        names += [f"base {_BASE_WORDS[base - 2]}", f"base-{_BASE_WORDS[base - 2]}"]
-    names += {2: ["binary"], 8: ["octal"], 16: ["hexadecimal"]}.get(base, [])
-    return any(re.search(rf"{re.escape(name)}(?!\w)", words) for name in names)
-
-
-def _in_ten(number: Number) -> int | None:
-    if number.value.denominator != 1:
-        return None
-    if number.base is None or number.base == 10:
-        return number.value.numerator
-    try:
-        return int(str(number.value.numerator), number.base) if number.base <= 36 else None
-    except ValueError:
-        return None

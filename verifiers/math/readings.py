@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from verifiers.math.answer_form import Shape, read_shape
-from verifiers.math.number import read_number, same_number
+from verifiers.math.number import read_number
+from verifiers.math.same_number import same_number
 
 __all__ = ["as_lists", "decimal_comma"]
 
@@ -31,8 +32,8 @@ def _as_list(number: Shape) -> Shape | None:
 
 def as_lists(gold: Shape, pred: Shape) -> tuple[Shape, Shape]:
     """Both answers, with a number such as `100,200` read as a list where the other side is one."""
-    if gold.kind == "number" and pred.kind == "list":
+    if gold.kind == "number" and pred.kind in ("list", "set") and len(pred.parts) > 1:
         return _as_list(gold) or gold, pred
-    if pred.kind == "number" and gold.kind == "list":
+    if pred.kind == "number" and gold.kind in ("list", "set") and len(gold.parts) > 1:
         return gold, _as_list(pred) or pred
     return gold, pred

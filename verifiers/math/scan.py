@@ -154,6 +154,8 @@ def names_something(side: str) -> bool:
         return False
     if re.fullmatch(r"[A-Za-z][A-Za-z .'\-]*", spelled):
         return True  # a single letter, or words such as "area of the triangle"
+    if re.fullmatch(r"[A-Z]\s*\([^()]*\)", spelled):
+        return True  # a probability or an expectation
     spelled = _SUBSCRIPT.sub("", _INVERSE.sub("", spelled))
     spelled = _ARGUMENT.sub("", spelled)
     spelled = _RATIO_OF_NAMES.sub("X", spelled)

@@ -14,6 +14,8 @@ from math_verify import LatexExtractionConfig, parse, verify
 from sympy import Basic, Expr, Symbol
 from sympy.core.relational import Relational
 
+from verifiers.math.opaque import opaque_pair
+
 __all__ = ["answer"]
 
 DIGITS = 60
@@ -34,6 +36,7 @@ _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
 
 def answer(question: str, gold: str, pred: str) -> bool | None:
     """True, false, or null when the texts cannot be read as mathematics."""
+    gold, pred = opaque_pair(gold, pred)
     first, second = _read(gold), _read(pred)
     if first is None or second is None:
         return None

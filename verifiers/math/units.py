@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from verifiers.math.canonical import plain_words
 
-__all__ = ["Unit", "read_unit", "same_tail", "same_unit"]
+__all__ = ["Unit", "read_unit", "same_tail", "same_unit", "with_plain_unit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +23,21 @@ class Unit:
 
 
 _ROWS = """
-length 1 m meter meters metre metres
-length 1/100 cm centimeter centimeters centimetre centimetres
-length 1/1000 mm millimeter millimeters millimetre millimetres
-length 1000 km kilometer kilometers kilometre kilometres
 length 127/5000 in inch inches
 length 381/1250 ft foot feet
 length 1143/1250 yd yard yards
 length 201168/125 mi mile miles
-time 1 s sec secs second seconds
+length 1/10000000000 Å angstrom angstroms
+length 149597870700 AU au
+length 9460730472580800 ly
 time 60 min mins minute minutes
 time 3600 h hr hrs hour hours
-time 86400 day days
+time 86400 d day days
 time 604800 week weeks
-mass 1 g gram grams
-mass 1/1000 mg milligram milligrams
-mass 1000 kg kilogram kilograms
+time 1 sec secs
 mass 45359237/100000 lb lbs pound pounds
 mass 45359237/1600000 oz ounce ounces
-volume 1 l liter liters litre litres
-volume 1/1000 ml milliliter milliliters millilitre millilitres
+mass 1000000 tonne tonnes
 money 1 $ dollar dollars usd
 money 1/100 ¢ cent cents
 euro 1 € euro euros
@@ -51,23 +46,58 @@ yuan 1 ¥ yuan rmb
 rupee 1 ₹ rupee rupees
 angle 1 deg degs degree degrees ^\\circ
 angle 20626480624709635/360000000000000 rad radian radians
-temperature 1 ^\\circc
-temperature_f 1 ^\\circf
-force 1 n newton newtons
-energy 1 j joule joules
-energy 1000 kj
-power 1 w watt watts
-voltage 1 v volt volts
-current 1 a ampere amperes amp amps
-kelvin 1 k kelvin
-frequency 1 hz hertz
-amount 1 mol mole moles
+temperature 1 ^\\circC ^\\circc celsius
+temperature_f 1 ^\\circF ^\\circf fahrenheit
+pressure 101325 atm
+pressure 100000 bar
+energy 1/10000000 erg ergs
+energy 3600000 kWh
+force 1/100000 dyn dyne dynes
+speed 1 knot knots
 """
 """Dimension, size in its base unit, names."""
+_SI = """
+length 1 m meter metre
+time 1 s second
+mass 1 g gram
+volume 1 L l liter litre
+force 1 N newton
+energy 1 J joule
+power 1 W watt
+voltage 1 V volt
+current 1 A ampere amp
+kelvin 1 K kelvin
+frequency 1 Hz hertz
+amount 1 mol mole
+pressure 1 Pa pascal
+resistance 1 Ω ohm
+capacitance 1 F farad
+charge 1 C coulomb
+magnetic_field 1 T tesla
+inductance 1 H henry
+flux 1 Wb weber
+energy_ev 1 eV
+energy_cal 1 cal calorie
+data 1 B byte
+"""
+"""Units that take prefixes."""
+_PREFIXES = {
+    "G": ("giga", 9), "M": ("mega", 6), "k": ("kilo", 3), "c": ("centi", -2), "d": ("deci", -1), "m": ("milli", -3),
+    "μ": ("micro", -6), "n": ("nano", -9), "p": ("pico", -12), "f": ("femto", -15), "T": ("tera", 12),
+}  # fmt: skip
 
 
 def _table() -> dict[str, tuple[str, Fraction]]:
-    table = {}
+    table: dict[str, tuple[str, Fraction]] = {}
+    for row in _SI.strip().splitlines():
+        dimension, factor, *names = row.split()
+        for name in names:
+            plural = [] if len(name) < 3 else [f"{name}s"]
+            for spelled in [name, *plural]:
+                table[spelled] = (dimension, Fraction(factor))
+            for symbol, (prefix, power) in _PREFIXES.items():
+                for spelled in [symbol + name] if len(name) < 4 else [prefix + one for one in [name, *plural]]:
+                    table.setdefault(spelled, (dimension, Fraction(factor) * Fraction(10) ** power))
     for row in _ROWS.strip().splitlines():
         dimension, factor, *names = row.split()
         table.update(dict.fromkeys(names, (dimension, Fraction(factor))))
@@ -75,16 +105,24 @@ def _table() -> dict[str, tuple[str, Fraction]]:
 
 
 _UNITS = _table()
-_COMPOUND = {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "mps": "m/s", "fps": "ft/s"}
+_COMPOUND = {
+    "mph": "mi/h", "kph": "km/h", "kmh": "km/h", "mps": "m/s", "fps": "ft/s", "m s^{-1}": "m/s",
+    "m s^{-2}": "m/s^2", "km h^{-1}": "km/h", "cc": "cm^3", "sqft": "ft^2", "sqm": "m^2",
+}  # fmt: skip
+_PLAIN_COMPOUNDS = re.compile(r"(?:m|km|cm|mi|ft)\s*/\s*(?:s|h|min)\s*(?:\^?\{?2\}?)?\Z")
+"""What is a unit in plain letters too, although each letter alone could be a variable."""
 _FILLER = frozenset(["unit", "units", "the", "of", "a", "an", "about", "total", "in", "per", "each"])
 _NO_UNIT = re.compile(
     r"(?i)\b(?:or|and|not|more|less|fewer|greater|least|most|than|a\.?m|p\.?m|bc|ad|if|when|where|for)\b"
 )
 """Words that change the value they follow."""
-_TAIL = re.compile(r"[\s{}a-zA-Z°'.\-/^\d\\$€£¥₹¢]*\Z")
+_TAIL = re.compile(r"[\s{}a-zA-Z°ÅμΩ'.\-/^\d\\$€£¥₹¢()]*\Z")
 _PIECE = re.compile(
-    r"(sq(?:uare)?\.?\s+|cubic\s+)?([a-z$€£¥₹¢]+|\^\\circ\s*[cf]?(?![a-z]))\.?\s*(?:\^?\s*\{?\s*(-?\d)\s*\}?)?"
+    r"(sq(?:uare)?\.?\s+|cubic\s+)?([a-zA-ZÅμΩ$€£¥₹¢]+|\^\\circ\s*[cCfF]?(?![a-zA-Z]))\.?\s*(?:\^?\s*\{?\s*(-?\d)\s*\}?)?"
 )
+_GREEK_UNITS = {r"\Omega": "Ω", r"\mu": "μ", r"\AA": "Å"}
+_GREEK_UNIT = re.compile(r"\\(?:Omega|mu|AA)(?![a-zA-Z])\s*")
+_DEGREES = re.compile(r"\s*\^\\circ\s*[CFcf]?\s*\Z")
 _LETTERS = re.compile(r"[a-zA-Z]+")
 
 
@@ -93,29 +131,34 @@ def read_unit(tail: str, *, currency: str | None = None) -> Unit | None:
     r"""Reads what follows a number; null when it is no unit but part of a formula, as the x of `5x`."""
     if len(tail) > 80 or not _TAIL.match(tail):
         return None
+    tail = _GREEK_UNIT.sub(lambda sign: _GREEK_UNITS[sign[0].strip()], tail)
     spelled = plain_words(tail)
     in_text = spelled != tail.strip()
     set_off = in_text or tail[:1].isspace()
+    if _DEGREES.match(spelled):
+        return _known(spelled.strip())
     spelled = spelled.replace("{", " ").replace("}", " ").replace("\\$", "$").strip(" .-")
     if not spelled:
         return _known(currency.lstrip("\\")) if currency else None
-    if re.search(r"\\(?!circ)", spelled):
+    if re.search(r"\\(?!circ)", spelled) or _NO_UNIT.search(spelled):
         return None
     names = _LETTERS.findall(spelled.replace("\\circ", ""))
-    if any(len(name) == 1 for name in names) and not set_off:
-        return None
-    if _NO_UNIT.search(spelled):
-        return None
+    plain_letters = not in_text and any(len(name) == 1 and name.isascii() for name in names)
+    if plain_letters and not _PLAIN_COMPOUNDS.match(spelled):
+        return None  # 3 n is a formula
     known = _known(spelled)
     if known is not None:
-        return known if set_off or len(spelled) > 1 or not spelled.isalpha() else None
-    words = frozenset(_stem(name) for name in names) - _FILLER
-    # Letters that no table knows are a unit when they are set as text or are plainly words.
+        return known if set_off or len(spelled) > 1 else None
+    return _unknown(spelled, names, in_text=in_text, set_off=set_off)
+
+
+def _unknown(spelled: str, names: list[str], *, in_text: bool, set_off: bool) -> Unit | None:
+    """Letters that no table knows: a unit when they are set as text or are plainly words."""
     if not in_text and not (set_off and names and all(len(name) > 2 for name in names)):
         return None
     if re.search(r"\d|[/^]", spelled):
-        return None
-    return Unit("", Fraction(1), words)
+        return Unit("", Fraction(1), frozenset([re.sub(r"[\s{}]", "", spelled)])) if in_text and names else None
+    return Unit("", Fraction(1), frozenset(_stem(name) for name in names) - _FILLER)
 
 
 def _stem(word: str) -> str:
@@ -124,8 +167,8 @@ def _stem(word: str) -> str:
 
 
 def _known(spelled: str) -> Unit | None:
-    spelled = spelled.lower().strip()
-    spelled = _COMPOUND.get(spelled, spelled)
+    spelled = " ".join(spelled.split()).strip("() ")
+    spelled = _COMPOUND.get(spelled.lower(), spelled)
     above, *below = re.split(r"\s*/\s*|\s+per\s+", spelled)
     parts = [_power(above), *(_power(part) for part in below)]
     known = [part for part in parts if part is not None]
@@ -143,6 +186,8 @@ def _power(spelled: str) -> tuple[str, Fraction] | None:
     if match is None:
         return None
     name = match[2].replace(" ", "")
+    if name not in _UNITS:
+        name = name.lower()  # KM and Meters; mW and MW stay apart
     if name not in _UNITS:
         return None
     dimension, factor = _UNITS[name]
@@ -170,6 +215,30 @@ def same_unit(gold: Unit | None, pred: Unit | None, *, prompt: str = "") -> Frac
     if gold.dimension or pred.dimension:
         return None
     return Fraction(1) if gold.words <= pred.words or pred.words <= gold.words else None
+
+
+_PLAIN_LETTER = re.compile(r"(.*[\d}])\s+([a-zA-Z])\Z")
+
+
+def with_plain_unit(answer: str, *, other: str, prompt: str) -> str:
+    r"""`5 m` as `5 \text{m}` where the other answer has that unit in unit notation, or the prompt names it."""
+    match = _PLAIN_LETTER.match(answer)
+    if match is None or match[2] not in _UNITS:
+        return answer
+    noted = [_power(text.strip()) for text in _TEXTS.findall(other)]
+    dimension = _UNITS[match[2]][0]
+    if any(unit is not None and unit[0] == dimension for unit in noted) or dimension in _named_in(prompt):
+        return rf"{match[1]} \text{{ {match[2]}}}"
+    return answer
+
+
+@lru_cache(maxsize=1_024)
+def _named_in(prompt: str) -> frozenset[str]:
+    """Dimensions of the units that a prompt writes out, or sets as text behind a number."""
+    words = [word for word in re.findall(r"[a-zA-Z]+", plain_words(prompt)) if len(word) > 1]
+    noted = [text.strip() for text in _TEXTS.findall(prompt)]
+    named = [word.lower() for word in words if _is_unit_word(word.lower())] + [one for one in noted if one in _UNITS]
+    return frozenset(_UNITS[one][0] for one in named if one in _UNITS)
 
 
 _TEXTS = re.compile(r"\\(?:text|mbox|textrm|textnormal|mathrm)\s*\{([^{}]*)\}")
