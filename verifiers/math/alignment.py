@@ -15,7 +15,9 @@ _CONDITION = re.compile(
 )
 _PARENTHESIS = re.compile(r"\s*\(\s*([a-zA-Z]\s*(?:\\ne(?![a-zA-Z])|\\in\s*\\mathbb)[^()]*)\)\s*\Z")
 _UNIT_ABOVE = re.compile(r"\\frac\s*\{([^{}]*?)\s*(\\(?:text|mathrm)\s*\{[^{}]*\})\s*\}\s*(\{[^{}]*\})\s*\Z")
-_CONSTANT = re.compile(r"(?:(?<=[+\-])|\A)\s*(?:\\(?:text|mathrm|mathit)\s*\{\s*(?:([CcKk])|[Cc]onst(?:ant|\.)?)\s*\}|([CcKk])|(?:const(?:ant)?))\s*(?=\Z|[+\-])")
+_CONSTANT = re.compile(
+    r"(?:(?<=[+\-])|\A)\s*(?:\\(?:text|mathrm|mathit)\s*\{\s*(?:([CcKk])|[Cc]onst(?:ant|\.)?)\s*\}|([CcKk])|(?:const(?:ant)?))\s*(?=\Z|[+\-])"
+)
 _INDEXED = re.compile(r"(?<![a-zA-Z\\])[CcKk]_\{?(\d)\}?")
 
 
@@ -34,7 +36,12 @@ def aligned(gold: str, pred: str, *, prompt: str) -> tuple[str, str] | None:
         with_plain_unit(gold, other=pred, prompt=prompt),
         with_plain_unit(pred, other=gold, prompt=prompt),
     )
+    if ":" in gold + pred:
+        gold, pred = _RATIO.sub(r"\1:", gold), _RATIO.sub(r"\1:", pred)
     return _constants(gold, pred)
+
+
+_RATIO = re.compile(r"(?<=[\d}])()\s*(?:\\text\s*\{\s*(?:to|is to)\s*\}|\bto\b)\s*(?=[\d\\])")
 
 
 def _condition(latex: str) -> tuple[str, str]:
@@ -50,7 +57,11 @@ def _constants(gold: str, pred: str) -> tuple[str, str]:
     if _INDEXED.search(gold) and _INDEXED.search(pred):
         return _INDEXED.sub(r"C_{\1}", gold), _INDEXED.sub(r"C_{\1}", pred)
     first, second = _CONSTANT.search(gold), _CONSTANT.search(pred)
-    if first is None or second is None or not (re.search(r"[a-z]", gold[: first.start()] + gold[first.end() :])):
+    if (
+        first is None
+        or second is None
+        or not (re.search(r"[a-z]", gold[: first.start()] + gold[first.end() :]))
+    ):
         return gold, pred
     return (
         f"{gold[: first.start()]} C {gold[first.end() :]}".strip(),

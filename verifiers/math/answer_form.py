@@ -122,12 +122,16 @@ _BOTH = re.compile(r"\\text\s*\{[\s,]*and[\s,]*\}|\band\b|\\(?:land|wedge|cap)(?
 
 def _meet(latex: str, parts: list[Shape]) -> Shape:
     """Conditions that hold together: x > 1 and x < 5 are one interval; others stay as they are."""
-    rays = {("infty" in part.parts[0].key, "infty" in part.parts[-1].key): part for part in parts if part.parts}
+    rays = {
+        ("infty" in part.parts[0].key, "infty" in part.parts[-1].key): part for part in parts if part.parts
+    }
     low, high = rays.get((False, True)), rays.get((True, False))
     if len(parts) != 2 or low is None or high is None or low.name != high.name:
         return Shape("list", latex, canonical(latex), parts=tuple(parts), mark="and")
     mark = low.mark[0] + high.mark[1]
-    return Shape("interval", latex, canonical(latex), parts=(low.parts[0], high.parts[1]), mark=mark, name=low.name)
+    return Shape(
+        "interval", latex, canonical(latex), parts=(low.parts[0], high.parts[1]), mark=mark, name=low.name
+    )
 
 
 def _signed(piece: str) -> list[str] | None:
@@ -172,6 +176,8 @@ def _equation(latex: str, sides: list[str], depth: int) -> Shape:
     if names_something(sides[0]) and sides[-1]:
         value = _read(clean(sides[-1]), depth + 1)
         return _named(value, canonical(sides[0]))
+    if len(sides) == 2 and sides[0] and names_something(sides[1]):
+        return _named(_read(clean(sides[0]), depth + 1), canonical(sides[1]))
     parts = tuple(_read(clean(side), depth + 1) for side in sides)
     return Shape("relation", latex, canonical(latex), parts=parts, mark="=")
 
@@ -218,6 +224,8 @@ def _inequality(latex: str, sides: list[str], operators: list[str], depth: int) 
     return Shape("interval", latex, canonical(latex), parts=parts, mark=mark, name=canonical(name))
 
 
+_TWO = re.compile(r"-?\d{1,3},[1-9]\d{2}")
+"""In brackets a comma parts two values, unless noughts follow it."""
 _POINT = re.compile(r"[A-Z]'?(?:_\{?\d\}?)?\s*(?=\()")
 _BUILDER = re.compile(r"\\mid(?![a-zA-Z])|\\vert(?![a-zA-Z])|[|:]")
 
@@ -232,7 +240,7 @@ def _bracketed(latex: str, depth: int) -> Shape | None:
         return _read(clean(inner), depth + 1)
     if mark == r"\{\}" and len(sides := top_level(inner, _BUILDER)) == 2 and sides[0].strip():
         return _read(clean(sides[1]), depth + 1)  # the x with a property
-    pieces = split_parts(inner, words=False)
+    pieces = inner.split(",") if _TWO.fullmatch(inner) else split_parts(inner, words=False)
     parts = tuple(_read(clean(piece), depth + 1) for piece in pieces)
     if mark == r"\{\}":
         flat: list[Shape] = []

@@ -24,6 +24,10 @@ _VULGAR = re.compile("[¼-¾⅐-⅞]")
 _SUBSCRIPT_RUN = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 
+_BASE_BEHIND = r"\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(?:in )?\bbase[\s-]*(\d+)\s*\)?\s*\}?\s*\Z"
+_PERCENT = (
+    r"\\%|\s*\\(?:text|mathrm)\s*\{\s*(?:\\?%|percent)\s*\}|(?<=[\d}])\s*\b(?:percent|percentage|pct)\b"
+)
 _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]]] = [
     ((",",), r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
     (("frac",), r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
@@ -35,7 +39,7 @@ _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]
     (("\\colon",), r"\\colon(?![a-zA-Z])", ":"),
     (("\\log",), r"\\log\s*_\s*(?:e(?![a-zA-Z])|\{\s*e\s*\})", r"\\ln"),
     (("base",), r"_\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:base[\s-]*)?(\d*)\s*\}\s*(\d*)\s*\}?", r"_{\1\2}"),
-    (("base",), r"\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(?:in )?\bbase[\s-]*(\d+)\s*\)?\s*\}?\s*\Z", r"_{\1}"),
+    (("base",), _BASE_BEHIND, r"_{\1}"),
     ((")_",), r"(?<![\w\\}])\(\s*(\d+)\s*\)\s*_", r"\1_"),
     (("\\",), r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nonumber)(?![a-zA-Z])", ""),
     (("\\", "~", "&"), r"(?<!\\)\\(?:!|,|;|:|>| |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|&nbsp;", " "),
@@ -48,7 +52,7 @@ _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]
     (("circ", "degree"), r"\^\s*\{\s*\\circ\s*\}|\^\s*\\circ(?![a-zA-Z])|\\degree(?![a-zA-Z])", r"^\\circ "),
     (("\\lbr",), r"\\lbrace(?![a-zA-Z])|\\lbrack(?![a-zA-Z])", lambda m: r"\{" if "brace" in m[0] else "["),
     (("\\rbr",), r"\\rbrace(?![a-zA-Z])|\\rbrack(?![a-zA-Z])", lambda m: r"\}" if "brace" in m[0] else "]"),
-    (("%", "percent", "pct"), r"\\%|\s*\\(?:text|mathrm)\s*\{\s*(?:\\?%|percent)\s*\}|(?<=[\d}])\s*\b(?:percent|percentage|pct)\b", "%"),
+    (("%", "percent", "pct"), _PERCENT, "%"),
     (("pi",), r"(?<![\\a-zA-Z])pi(?![a-zA-Z])", r"\\pi"),
     (("\\empty", "\\varn"), r"\\(?:varnothing|emptyset)(?![a-zA-Z])", r"\\emptyset "),
     (("\\inf",), r"\\(?:infin|infty)(?![a-zA-Z])", r"\\infty "),
@@ -145,11 +149,16 @@ def _ascii(text: str) -> str:
     if text.isascii():
         return text
     # Compatibility folding would turn x² into x2 and 2½ into 21/2, so these go first.
-    text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + run[0].translate(_SUPERSCRIPTS) + "}", text)
+    text = _SUPERSCRIPT_RUN.sub(_raised, text)
     text = _SUBSCRIPT_RUN.sub(lambda run: "_{" + run[0].translate(_SUBSCRIPTS) + "}", text)
     text = _VULGAR.sub(_fraction, text)
     text = unicodedata.normalize("NFKC", text.translate(_UNSEEN))
     return _SYMBOL.sub(lambda one: _SYMBOLS[one[0]], text)
+
+
+def _raised(run: re.Match[str]) -> str:
+    digits = run[0].translate(_SUPERSCRIPTS)
+    return f"^{digits}" if len(digits) == 1 else f"^{{{digits}}}"
 
 
 def _fraction(one: re.Match[str]) -> str:

@@ -8,12 +8,24 @@ from dataclasses import dataclass, replace
 
 from verifiers.math.alignment import aligned
 from verifiers.math.answer_form import Shape, read_shape
-from verifiers.math.canonical import canonical
-from verifiers.math.estimate import clearly_different, is_arithmetic
+from verifiers.math.estimate import clearly_different
 from verifiers.math.opaque import unevaluated
 from verifiers.math.policy import DEFAULT, Policy
 from verifiers.math.readings import as_lists, decimal_comma
 from verifiers.math.same_number import same_number
+from verifiers.math.shape_facts import (
+    any_named,
+    asked_for,
+    bare,
+    clearly_single,
+    computes,
+    cut_decimal,
+    in_order,
+    letters,
+    mark,
+    names_of,
+    spelled,
+)  # fmt: skip
 from verifiers.math.symbolic_client import Ask, Question, Undecided
 from verifiers.math.units import same_tail
 
@@ -53,8 +65,10 @@ def same_answer(
 def _same(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if gold.kind == "empty" or pred.kind == "empty":
         return False
-    if gold.name and pred.name and _bare(gold.name) != _bare(pred.name):
+    if gold.name and pred.name and bare(gold.name) != bare(pred.name):
         return _same_under_other_name(gold, pred, context)
+    if gold.name != pred.name:
+        gold, pred = in_order(gold), in_order(pred)
     if gold.key == pred.key and gold.mark == pred.mark:
         return True
     if gold.rounded is not None and _same(gold.rounded, replace(pred, rounded=None), context):
@@ -69,23 +83,11 @@ def _same(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     return _same_leaf(gold, pred, context)
 
 
-def _bare(name: str) -> str:
-    """The name without a variable in brackets: W(n) and W(x) name one function."""
-    return re.sub(r"\((?:[a-zA-Z])\)\Z", "", name)
-
-
 def _same_under_other_name(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     values = {gold.kind, pred.kind}
     if values <= {"number", "words", "tuple", "list", "set", "matrix"}:
         return False
-    return _ask(context, "whole", _spelled(gold), _spelled(pred))
-
-
-def _spelled(shape: Shape) -> str:
-    if not shape.name or shape.kind in ("interval", "union"):
-        named_set = shape.name and not any(sign in shape.latex for sign in ("<", ">", r"\le", r"\ge"))
-        return rf"{shape.name} \in {shape.latex}" if named_set else shape.latex
-    return f"{shape.name}={shape.latex}"
+    return _ask(context, "whole", spelled(gold), spelled(pred))
 
 
 def _unwrap(shape: Shape, other: Shape) -> Shape:
@@ -103,15 +105,17 @@ def _same_relation(gold: Shape, pred: Shape, context: _Context) -> bool | None:
                 return True
         return _ask(context, "relation", gold.latex, pred.latex)
     if gold.kind == "relation":
+        if gold.mark == "=" and not pred.name and computes(gold):
+            return _same(gold.parts[-1], pred, context)
         if pred.name:
-            return _ask(context, "relation", gold.latex, _spelled(pred))
+            return _ask(context, "relation", gold.latex, spelled(pred))
         return _ask(context, "whole", gold.latex, pred.latex) if pred.kind in ("union", "interval") else False
     if gold.name and gold.kind == "formula":
-        return _ask(context, "relation", _spelled(gold), pred.latex)  # a curve, such as y = 2x + 3
+        return _ask(context, "relation", spelled(gold), pred.latex)  # a curve, such as y = 2x + 3
     if pred.mark == "=":
         # 17*23 = 391 says 391 only if it is true; 0 = 5 and x^2+y^2 = 4 do not say 5 and 4.
         if re.search(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])", pred.parts[0].latex):
-            return _same(gold, pred.parts[-1], context) if _asked_for(pred, context.prompt) else False
+            return _same(gold, pred.parts[-1], context) if asked_for(pred, context.prompt) else False
         answer = _same(gold, pred.parts[-1], context)
         if not answer:
             return answer
@@ -119,17 +123,6 @@ def _same_relation(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if gold.kind in ("interval", "union", "tuple"):
         return _ask(context, "whole", gold.latex, pred.latex)
     return False
-
-
-def _asked_for(equation: Shape, prompt: str) -> bool:
-    """Whether the left side is a quantity of the prompt, as a+b+c, and the equation not the prompt's own."""
-    asked = _dense(prompt)
-    left = _dense(equation.parts[0].latex)
-    return len(left) >= 3 and left in asked and f"{left}=" not in asked
-
-
-def _dense(text: str) -> str:
-    return re.sub(r"\s", "", canonical(text.replace("$", " ")))
 
 
 _COLLECTIONS = ("list", "set", "union")
@@ -146,12 +139,7 @@ def _same_parts(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if gold.kind in ("tuple", "interval"):
         return _same_tuple(gold, pred, context)
     if pred.kind in ("tuple", "interval"):
-        if (
-            gold.kind == "list"
-            and pred.mark == "()"
-            and _names_of(gold)
-            and pred.name in ("", _names_of(gold))
-        ):
+        if gold.kind == "list" and pred.mark == "()" and names_of(gold) and pred.name in ("", names_of(gold)):
             return _ordered(gold.parts, pred.parts, context)
         if gold.kind == "list" and pred.mark == "()" and len(gold.parts) > 2:
             return _ordered(gold.parts, pred.parts, context)  # two could be the ends of an interval
@@ -162,23 +150,16 @@ def _same_parts(gold: Shape, pred: Shape, context: _Context) -> bool | None:
         if "and" in (gold.mark, pred.mark) and gold.mark != pred.mark:
             return False  # one of two conditions, and both of them
         if gold.kind == "list" and pred.kind == "list":
-            if _names_of(gold) and not _any_named(pred) or context.policy.list_order == "kept":
+            if (names_of(gold) and not any_named(pred)) or context.policy.list_order == "kept":
                 return _ordered(gold.parts, pred.parts, context)
-            if not _any_named(gold):
+            if not any_named(gold):
                 pred = replace(pred, parts=tuple(replace(part, name="") for part in pred.parts))
         return _unordered(gold.parts, pred.parts, context)
     if "formula" in (gold.kind, pred.kind) and "words" not in (gold.kind, pred.kind):
         one = gold.kind == "list" or pred.kind == "list"
-        one = one or clearly_different(gold.latex, pred.latex) or _clearly_single(gold, pred)
+        one = one or clearly_different(gold.latex, pred.latex) or clearly_single(gold, pred)
         return False if one else _ask(context, "whole", gold.latex, pred.latex)
     return False
-
-
-def _clearly_single(gold: Shape, pred: Shape) -> bool:
-    """Whether one side is a set of several values and the other plain arithmetic, which is one value."""
-    sets = [len(shape.parts) > 1 for shape in (gold, pred) if shape.kind == "set"]
-    plain = [is_arithmetic(shape.latex) for shape in (gold, pred) if shape.kind == "formula"]
-    return any(sets) and all(plain)
 
 
 def _vector(gold: Shape, pred: Shape, context: _Context) -> bool | None:
@@ -189,19 +170,9 @@ def _vector(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     return _ordered(gold.parts, pred.parts, context) if line else False
 
 
-def _names_of(shape: Shape) -> str:
-    """`(x,y)` for the list x=3, y=4; empty when the parts do not all have names of their own."""
-    names = [part.name for part in shape.parts]
-    return f"({','.join(names)})" if all(names) and len(set(names)) == len(names) else ""
-
-
-def _any_named(shape: Shape) -> bool:
-    return any(part.name for part in shape.parts)
-
-
 def _same_tuple(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if pred.kind in ("tuple", "interval"):
-        if _mark(gold) != _mark(pred):
+        if mark(gold) != mark(pred):
             return False
         return _ordered(gold.parts, pred.parts, context)
     if pred.kind == "list" and gold.kind == "tuple" and not gold.name.startswith("|"):
@@ -212,15 +183,6 @@ def _same_tuple(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if pred.kind in ("union", "formula"):
         return _ask(context, "whole", gold.latex, pred.latex)
     return False
-
-
-def _mark(shape: Shape) -> str:
-    """The brackets, with every infinite end open."""
-    if len(shape.parts) != 2 or len(shape.mark) != 2:
-        return shape.mark
-    left = "(" if "infty" in shape.parts[0].key else shape.mark[0]
-    right = ")" if "infty" in shape.parts[1].key else shape.mark[1]
-    return left + right
 
 
 def _ordered(golds: Sequence[Shape], preds: Sequence[Shape], context: _Context) -> bool | None:
@@ -279,24 +241,21 @@ def _same_leaf(gold: Shape, pred: Shape, context: _Context) -> bool | None:
     if gold.number is not None and pred.number is not None:
         return same_number(gold.number, pred.number, prompt=context.prompt, policy=context.policy)
     if "words" in (gold.kind, pred.kind):
-        if _letters(gold.key) == _letters(pred.key) and _letters(gold.key):
-            return gold.kind == pred.kind or len(_letters(gold.key)) > 1
+        if letters(gold.key) == letters(pred.key) and letters(gold.key):
+            return gold.kind == pred.kind or len(letters(gold.key)) > 1
         words, other = (gold, pred) if gold.kind == "words" else (pred, gold)
         product = other.kind == "formula" and re.fullmatch(r"[a-z]{3,4}", words.latex)
         return _ask(context, "value", gold.latex, pred.latex) if product else False
     if not same_tail(gold.latex, pred.latex, prompt=context.prompt) or unevaluated(gold.latex, pred.latex):
         return False
+    if (r"\ldots" in gold.latex) != (r"\ldots" in pred.latex):
+        return cut_decimal(gold, pred)
     degrees = [r"\circ" in shape.latex for shape in (gold, pred)]
     if degrees[0] != degrees[1] and (r"\pi" in gold.latex or r"\pi" in pred.latex):
         return False
     if len(gold.key) == len(pred.key) == 1 or clearly_different(gold.latex, pred.latex):
         return False
     return _ask(context, "value", gold.latex, pred.latex)
-
-
-def _letters(key: str) -> str:
-    key = re.sub(r"\b(?:the|a|an)\b ?", "", key.lower())
-    return "".join(symbol for symbol in key if symbol.isalnum())
 
 
 def _ask(context: _Context, question: Question, gold: str, pred: str) -> bool | None:

@@ -16,9 +16,28 @@ MAX_EXPONENT = 10_000
 MAX_LENGTH = 2_000
 
 _SENTINELS = frozenset(
-    ["", "proof", "notfound", "not found", "none", "null", "n/a", "na", "nan", "unknown", "no answer",
-     "see solution", "see explanation", "omitted", "[invalid]", "invalid", "?", "-", "..."]
-)  # fmt: skip
+    [
+        *("", "proof", "notfound", "none", "null", "nil", "na", "n/a", "nan", "unknown", "noanswer", "error"),
+        *("seesolution", "seeproof", "seeabove", "seebelow", "seeexplanation", "seetext", "seefigure"),
+        *("omitted", "invalid", "tbd", "tba", "todo", "tobedetermined", "qed", "quoderatdemonstrandum"),
+        *("answersvary", "answerswillvary", "answersmayvary", "prooffollows", "proofomitted", "missing"),
+        *(
+            "notavailable",
+            "notprovided",
+            "notapplicable",
+            "empty",
+            "blank",
+            "placeholder",
+            "answer",
+            "solution",
+        ),
+    ]
+)
+"""Stand-ins for an answer, as letters alone."""
+_PROOF = re.compile(
+    r"(?i)(?:see|refer to|cf\.?)\b.{0,60}\b(?:proof|solution|explanation|figure|graph|text|above"
+    r"|below|attached|appendix|image)\b|(?:proof|prove|show that)\b.*"
+)
 _EXPONENT = re.compile(r"\^\s*\{?\s*-?(\d{5,})")
 _FACTORIAL = re.compile(r"(\d+)\s*!|!\s*\)\s*!|\d\s*\^[^()]*\)\s*!")
 _CHAIN = re.compile(r"\d\s*\^\s*\{?\s*[\w\\]+\s*\}?\s*\^|\^\s*\{[^{}]*\^\s*\{[^{}]*\^")
@@ -29,8 +48,13 @@ def missing_reference(reference: str | None) -> bool:
     """Whether a reference is absent or a stand-in for an answer that nobody wrote down."""
     if reference is None:
         return True
+    if len(reference) > 120:
+        return False
     spelled = canonical(reference).lower()
-    return spelled in _SENTINELS or not any(symbol.isalnum() or symbol in "\\∅" for symbol in spelled)
+    if not any(symbol.isalnum() or symbol in "\\∅" for symbol in spelled):
+        return True
+    letters = re.sub(r"[\s.\[\]()\-_:!?\"']", "", spelled)
+    return letters in _SENTINELS or _PROOF.fullmatch(spelled) is not None
 
 
 def too_costly(latex: str) -> str | None:

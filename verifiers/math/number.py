@@ -37,23 +37,44 @@ _LEAD = re.compile(r"\s*([+-]?)\s*(\\\$|[$€£¥₹])?\s*([+-]?)\s*")
 _SIMPLE = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?\Z", re.ASCII)
 _BASE = re.compile(r"\s*_\s*(?:\{\s*(?:\\?[a-z]*\s*)?(\d+)\s*\}|(\d+))\s*\Z")
 _ORDINAL = re.compile(r"\s*\^?\s*\{?\s*(?:\\[a-z]+\s*\{)?\s*(?:st|nd|rd|th)(?![a-zA-Z])\s*\}?\s*\}?")
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = [
+    *(
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    ),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _SPELLED = {word: value for value, word in enumerate(_ONES)} | {
     word: 10 * value for value, word in enumerate(_TENS, 2)
 }
 _SPELLED_FORM = re.compile(
-    rf"(?i)(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_ONES[1:10])})|({'|'.join([*_ONES[::-1], *_TENS])}))\b([a-z \-]*)\Z"
+    rf"(?i)(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_ONES[1:10])})"
+    rf"|({'|'.join([*_ONES[::-1], *_TENS])}))\b([a-z \-]*)\Z"
 )
-_MAGNITUDE = re.compile(
-    r"(?i)\b(?:half|halves|third|quarter|fourth|fifth|sixth|\w+ths?|and|of|point)\b|-"
-)
-_MULTIPLES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_MAGNITUDE = re.compile(r"(?i)\b(?:half|halves|third|quarter|fourth|fifth|sixth|\w+ths?|and|of|point)\b|-")
+_MULTIPLES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 _MULTIPLE = re.compile(
-    rf"\s*(?:\\(?:text|mathrm|mbox)\s*\{{\s*)?({'|'.join(_MULTIPLES)})\b\s*(?=([^{{}}]*)\}}?\s*\Z)[^{{}}]*\}}?\s*\Z", re.IGNORECASE
+    rf"\s*(?:\\(?:text|mathrm|mbox)\s*\{{\s*)?({'|'.join(_MULTIPLES)})\b\s*(?=([^{{}}]*)\}}?\s*\Z)[^{{}}]*\}}?\s*\Z",
+    re.IGNORECASE,
 )
 _LEADING_ZERO = re.compile(r"-?0\d*,\d+\Z", re.ASCII)
 """No group of thousands begins with a nought: the comma is a decimal one."""

@@ -25,7 +25,9 @@ _PRIME_MARKS = re.compile(r"\^\s*\{((?:\s*\\prime)+)\s*\}|\^\s*((?:\\prime(?![a-
 _PRIMED = re.compile(r"(\\?[a-zA-Z]+(?:_\{?\w+\}?)?)\s*('+)(\(\s*[a-z]\s*\))?")
 _PRIMED_GROUP = re.compile(r"\)\s*('+)")
 _DOTTED = re.compile(r"\\(d{0,3})dot\s*\{?\s*([a-zA-Z])\s*\}?")
-_NABLA = re.compile(r"\\nabla(?![a-zA-Z])\s*(?:\\(?:cdot|times)(?![a-zA-Z])\s*)?(?:\^\s*\{?2\}?\s*)?(?:\\vec\s*\{?)?\s*(?:\\[a-z]+|[a-zA-Z])\}?")
+_NABLA = re.compile(
+    r"\\nabla(?![a-zA-Z])\s*(?:\\(?:cdot|times)(?![a-zA-Z])\s*)?(?:\^\s*\{?2\}?\s*)?(?:\\vec\s*\{?)?\s*(?:\\[a-z]+|[a-zA-Z])\}?"
+)
 _APPLIED = re.compile(r"(?<![a-zA-Z\\])([fghuvFGHP])(\s*\^\s*\{\s*-\s*1\s*\})?\(([^()]*)\)")
 _DIFFERENTIAL = re.compile(r"(?<![a-zA-Z\\])d\s?([xyztuvrs])(?![a-zA-Z])")
 _INTEGRAL = re.compile(r"\\i*int(?![a-zA-Z]).*?(?<![a-zA-Z\\])d\s?\\?[a-z]+")
@@ -37,7 +39,10 @@ _MACRO = r"\\Theta_\{\d+\}"
 def opaque_pair(gold: str, pred: str) -> tuple[str, str]:
     """Both answers with their operators made opaque; y' is dy/dx where one side names no variable."""
     gold, pred = _spelled(gold), _spelled(pred)
-    kinds = [(bool(_PRIMED.search(one)), bool(_QUOTIENT.search(one) or _SLASHED.search(one))) for one in (gold, pred)]
+    kinds = [
+        (bool(_PRIMED.search(one)), bool(_QUOTIENT.search(one) or _SLASHED.search(one)))
+        for one in (gold, pred)
+    ]
     bare = {kinds[0], kinds[1]} == {(True, False), (False, True)}
     return opaque(gold, bare=bare), opaque(pred, bare=bare)
 
@@ -53,7 +58,9 @@ def opaque(latex: str, *, bare: bool = False) -> str:
         return latex
     latex = _quotients(latex, bare=bare)
     latex = _DOTTED.sub(lambda one: _symbol(f"dot {len(one[1])} {one[2]}"), latex)
-    latex = _PRIMED.sub(lambda one: _symbol(_key(one[1], len(one[2]), "", bare=True)) if one[1] != "\\" else one[0], latex)
+    latex = _PRIMED.sub(
+        lambda one: _symbol(_key(one[1], len(one[2]), "", bare=True)) if one[1] != "\\" else one[0], latex
+    )
     latex = _primed_groups(latex)
     latex = _NABLA.sub(lambda one: _symbol(_dense(one[0])), latex)
     latex = _applied(latex)
@@ -67,7 +74,9 @@ def opaque(latex: str, *, bare: bool = False) -> str:
     return latex
 
 
-_HAS = re.compile(r"'|\\prime|\\d+ot(?![a-z])|\\nabla|\\partial|d[a-zA-Z\s\\^{]|[fghuvFGHP]\s*(?:\^\s*\{\s*-\s*1\s*\})?\(")
+_HAS = re.compile(
+    r"'|\\prime|\\d+ot(?![a-z])|\\nabla|\\partial|d[a-zA-Z\s\\^{]|[fghuvFGHP]\s*(?:\^\s*\{\s*-\s*1\s*\})?\("
+)
 
 
 def _quotients(latex: str, *, bare: bool) -> str:
@@ -79,7 +88,9 @@ def _quotients(latex: str, *, bare: bool) -> str:
         return f"{_OPERATOR}{order} {partial}{below}{_OPERATOR}"
 
     latex = _QUOTIENT.sub(quotient, latex)
-    latex = _SLASHED.sub(lambda one: _symbol(_key(one[2], int(one[1] or 1), _dense(one[3]), bare=bare)), latex)
+    latex = _SLASHED.sub(
+        lambda one: _symbol(_key(one[2], int(one[1] or 1), _dense(one[3]), bare=bare)), latex
+    )
     while (start := latex.find(_OPERATOR)) >= 0:
         # d/dx of what follows: of a bracket, else of all that is left of the term
         end = latex.index(_OPERATOR, start + 1)
@@ -134,7 +145,7 @@ def _key(function: str, order: int, below: str, *, bare: bool) -> str:
 
 
 def _dense(text: str) -> str:
-    return re.sub(r"\s|\\[,;!]", "", text)
+    return re.sub(r"(?<=[_^])\{(\w)\}", r"\1", re.sub(r"\s|\\[,;!]", "", text))
 
 
 def _symbol(said: str) -> str:

@@ -25,7 +25,7 @@ def decimal_comma(gold: Shape, pred: Shape) -> bool | None:
 
 def _as_list(number: Shape) -> Shape | None:
     """Reads `100,200` as two values: the other side is a list, so the comma may separate."""
-    if not re.match(r"\d{1,3}(?:,\d{3})+\Z", number.latex):
+    if not re.match(r"-?\d{1,3}(?:,\d{3})+\Z|0,\d+\Z", number.latex):
         return None
     return read_shape(number.latex.replace(",", ", "))
 

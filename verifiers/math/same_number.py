@@ -33,7 +33,15 @@ def same_number(gold: Number, pred: Number, *, prompt: str = "", policy: Policy 
     return not both and word in prompt.lower() and _close(_bare(gold), _bare(pred), policy)
 
 
-_SIZES = {"": 1, "dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SIZES = {
+    "": 1,
+    "dozen": 12,
+    "hundred": 10**2,
+    "thousand": 10**3,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 
 
 def _bare(number: Number) -> Number:
@@ -48,13 +56,19 @@ def _close(gold: Number, pred: Number, policy: Policy) -> bool:
 
 def _tolerated(gold: Number, pred: Number, policy: Policy) -> bool:
     """Whether a field of the verifier lets unequal numbers pass."""
-    if policy.relative_tolerance and abs(gold.value - pred.value) <= Fraction(policy.relative_tolerance) * abs(gold.value):
+    if policy.relative_tolerance and abs(gold.value - pred.value) <= Fraction(
+        policy.relative_tolerance
+    ) * abs(gold.value):
         return True
     digits = policy.significant_digits
     if digits and _significant(gold.value, digits) == _significant(pred.value, digits):
         return True
     written = pred.decimals
-    return policy.rounding == "written" and bool(written) and abs(gold.value - pred.value) <= Fraction(1, 2 * 10 ** (written or 0))
+    return (
+        policy.rounding == "written"
+        and bool(written)
+        and abs(gold.value - pred.value) <= Fraction(1, 2 * 10 ** (written or 0))
+    )
 
 
 def _significant(value: Fraction, digits: int) -> str:
@@ -115,9 +129,10 @@ def _same_in_base(gold: Number, pred: Number, *, prompt: str) -> bool:
     return first is not None and first == second
 
 
-_BASE_WORDS = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-).split()
+_BASE_WORDS = [
+    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
+    *("fourteen", "fifteen", "sixteen"),
+]
 
 
 def _names_base(words: str, base: int) -> bool:

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 import sympy
+from latex2sympy2_extended.latex2sympy2 import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
 from sympy import Basic, Expr, Symbol
 from sympy.core.relational import Relational
@@ -27,9 +28,21 @@ FLOATS = sympy.Float(10) ** -12
 """Relative to gold, where both sides hold decimals, which are read as 15-digit floats."""
 LOST_BITS = 16
 """SymPy lowers the precision of a result to the bits it vouches for."""
-POINTS = 4
+POINTS = 6
+SCALES = (1, 9, 1, 41)
+"""Some points lie near 0, where |x| and x, or x^2 - 5 and its absolute value, differ in sign."""
 _DECIMAL = re.compile(r"\d\.\d|(?<!\d)\.\d")
-_BARE_ARGUMENT = re.compile(r"\\(ln|log|sin|cos|tan|cot|sec|csc)\s+([a-zA-Z])(?![a-zA-Z(])")
+_BARE_ARGUMENT = re.compile(
+    r"\\(ln|log|sin|cos|tan|cot|sec|csc)\s*(\^\s*\{?\s*\d\s*\}?)?\s*(\d*\s*(?<![a-zA-Z])[a-zA-Z])(?![a-zA-Z(^_])"
+)
+_NORMALISED = NormalizationConfig(
+    basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all"
+)
+"""Without the removal of units, which takes the m of `x + m` for metres."""
+_TRAILING_UNIT = re.compile(
+    r"(?:\s*\\(?:text|mbox|mathrm|textrm)\s*\{[^{}]*\}|\s(?:cm|mm|km|ft|kg|mi|mph|meters?|feet|inch(?:es)?|hours?|minutes?|seconds?|degrees?"
+    r"|(?:square |cubic )?units?|dollars?|pounds?|miles?))\s*(?:\^\s*\{?\s*\d\s*\}?)?\s*\Z"
+)
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
 
@@ -54,12 +67,13 @@ def answer(question: str, gold: str, pred: str) -> bool | None:
 
 
 def _read(latex: str) -> Any:
-    latex = _BARE_ARGUMENT.sub(r"\\\1(\2)", latex)
+    latex = _BARE_ARGUMENT.sub(r"\\\1\2(\3)", latex)
     if _TRIGONOMETRY.search(latex):
         latex = _DEGREES.sub(r"(\\frac{\1\\pi}{180})", latex)
+    latex = _TRAILING_UNIT.sub("", latex)
     read = parse(
         rf"\boxed{{{latex}}}",
-        extraction_config=[LatexExtractionConfig(boxed_match_priority=0)],
+        extraction_config=[LatexExtractionConfig(boxed_match_priority=0, normalization_config=_NORMALISED)],
         fallback_mode="no_fallback",
         parsing_timeout=None,
         raise_on_error=True,
@@ -124,9 +138,10 @@ def _agreement(
     """True when all points agree, false when one does not, null when none could be computed."""
     source = random.Random(17)
     known = []
-    for _ in range(POINTS):
+    for number in range(POINTS):
+        scale = 1_237 * SCALES[number % len(SCALES)]
         at = {
-            symbol: source.choice(signs) * sympy.Rational(source.randint(1_100, 9_900), 1_237)
+            symbol: source.choice(signs) * sympy.Rational(source.randint(1_100, 9_900), scale)
             for symbol in symbols
         }
         close = _close(_number(gold, at), _number(pred, at), tolerance)

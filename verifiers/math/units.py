@@ -82,7 +82,8 @@ data 1 B byte
 """
 """Units that take prefixes."""
 _PREFIXES = {
-    "G": ("giga", 9), "M": ("mega", 6), "k": ("kilo", 3), "c": ("centi", -2), "d": ("deci", -1), "m": ("milli", -3),
+    "G": ("giga", 9), "M": ("mega", 6), "k": ("kilo", 3), "c": ("centi", -2), "d": ("deci", -1),
+    "m": ("milli", -3),
     "μ": ("micro", -6), "n": ("nano", -9), "p": ("pico", -12), "f": ("femto", -15), "T": ("tera", 12),
 }  # fmt: skip
 
@@ -96,7 +97,9 @@ def _table() -> dict[str, tuple[str, Fraction]]:
             for spelled in [name, *plural]:
                 table[spelled] = (dimension, Fraction(factor))
             for symbol, (prefix, power) in _PREFIXES.items():
-                for spelled in [symbol + name] if len(name) < 4 else [prefix + one for one in [name, *plural]]:
+                for spelled in (
+                    [symbol + name] if len(name) < 4 else [prefix + one for one in [name, *plural]]
+                ):
                     table.setdefault(spelled, (dimension, Fraction(factor) * Fraction(10) ** power))
     for row in _ROWS.strip().splitlines():
         dimension, factor, *names = row.split()
@@ -106,8 +109,8 @@ def _table() -> dict[str, tuple[str, Fraction]]:
 
 _UNITS = _table()
 _COMPOUND = {
-    "mph": "mi/h", "kph": "km/h", "kmh": "km/h", "mps": "m/s", "fps": "ft/s", "m s^{-1}": "m/s",
-    "m s^{-2}": "m/s^2", "km h^{-1}": "km/h", "cc": "cm^3", "sqft": "ft^2", "sqm": "m^2",
+    "mph": "mi/h", "kph": "km/h", "kmh": "km/h", "mps": "m/s", "fps": "ft/s",
+    "cc": "cm^3", "sqft": "ft^2", "sqm": "m^2",
 }  # fmt: skip
 _PLAIN_COMPOUNDS = re.compile(r"(?:m|km|cm|mi|ft)\s*/\s*(?:s|h|min)\s*(?:\^?\{?2\}?)?\Z")
 """What is a unit in plain letters too, although each letter alone could be a variable."""
@@ -123,7 +126,7 @@ _PIECE = re.compile(
 _GREEK_UNITS = {r"\Omega": "Ω", r"\mu": "μ", r"\AA": "Å"}
 _GREEK_UNIT = re.compile(r"\\(?:Omega|mu|AA)(?![a-zA-Z])\s*")
 _DEGREES = re.compile(r"\s*\^\\circ\s*[CFcf]?\s*\Z")
-_LETTERS = re.compile(r"[a-zA-Z]+")
+_LETTERS = re.compile(r"[a-zA-ZμΩÅ]+")
 
 
 @lru_cache(maxsize=16_384)
@@ -134,6 +137,7 @@ def read_unit(tail: str, *, currency: str | None = None) -> Unit | None:
     tail = _GREEK_UNIT.sub(lambda sign: _GREEK_UNITS[sign[0].strip()], tail)
     spelled = plain_words(tail)
     in_text = spelled != tail.strip()
+    spelled = re.sub(r"μ\s+(?=[a-zA-Z])", "μ", spelled)
     set_off = in_text or tail[:1].isspace()
     if _DEGREES.match(spelled):
         return _known(spelled.strip())
@@ -157,7 +161,9 @@ def _unknown(spelled: str, names: list[str], *, in_text: bool, set_off: bool) ->
     if not in_text and not (set_off and names and all(len(name) > 2 for name in names)):
         return None
     if re.search(r"\d|[/^]", spelled):
-        return Unit("", Fraction(1), frozenset([re.sub(r"[\s{}]", "", spelled)])) if in_text and names else None
+        return (
+            Unit("", Fraction(1), frozenset([re.sub(r"[\s{}]", "", spelled)])) if in_text and names else None
+        )
     return Unit("", Fraction(1), frozenset(_stem(name) for name in names) - _FILLER)
 
 
@@ -167,21 +173,33 @@ def _stem(word: str) -> str:
 
 
 def _known(spelled: str) -> Unit | None:
-    spelled = " ".join(spelled.split()).strip("() ")
+    """A unit of the table, or a product or quotient of several: `km/h`, `m s^-2`, `kilometers per hour`."""
+    spelled = re.sub(r"\s*\^\s*", "^", " ".join(spelled.split()).strip("() "))
+    if spelled.startswith("^"):
+        spelled = re.sub(r"\s", "", spelled)
     spelled = _COMPOUND.get(spelled.lower(), spelled)
     above, *below = re.split(r"\s*/\s*|\s+per\s+", spelled)
-    parts = [_power(above), *(_power(part) for part in below)]
-    known = [part for part in parts if part is not None]
-    if len(known) != len(parts):
-        return None
-    dimension = "/".join(name for name, _ in known)
-    factor = known[0][1]
-    for _, divisor in known[1:]:
-        factor /= divisor
-    return Unit(dimension, factor, frozenset())
+    powers: dict[str, int] = {}
+    factor = Fraction(1)
+    for sign, group in [(1, above), *((-1, part) for part in below)]:
+        whole = _power(group)
+        for piece in [whole] if whole is not None else [_power(one) for one in _JOINT.split(group.strip())]:
+            if piece is None:
+                return None
+            dimension, size, power = piece
+            powers[dimension] = powers.get(dimension, 0) + sign * power
+            factor *= size ** (sign * power)
+    if powers == {"length": 3}:
+        powers, factor = {"volume": 1}, factor * 1000  # the base of volume is the litre
+    named = [f"{name}^{power}" if power != 1 else name for name, power in sorted(powers.items()) if power]
+    return Unit(" ".join(named), factor, frozenset())
 
 
-def _power(spelled: str) -> tuple[str, Fraction] | None:
+_JOINT = re.compile(r"\s*(?:\\cdot|·|\*)\s*|\s+")
+
+
+def _power(spelled: str) -> tuple[str, Fraction, int] | None:
+    """Dimension, size and power of one unit."""
     match = _PIECE.fullmatch(spelled.strip())
     if match is None:
         return None
@@ -190,13 +208,10 @@ def _power(spelled: str) -> tuple[str, Fraction] | None:
         name = name.lower()  # KM and Meters; mW and MW stay apart
     if name not in _UNITS:
         return None
-    dimension, factor = _UNITS[name]
     power = int(match[3] or 1)
     if match[1]:
         power = 3 if match[1].startswith("cubic") else 2
-    if dimension == "length" and power == 3:
-        return "volume", factor**3 * 1000  # the base of volume is the litre
-    return (dimension if power == 1 else f"{dimension}^{power}"), factor**power
+    return (*_UNITS[name], power)
 
 
 def same_unit(gold: Unit | None, pred: Unit | None, *, prompt: str = "") -> Fraction | None:
@@ -221,7 +236,7 @@ _PLAIN_LETTER = re.compile(r"(.*[\d}])\s+([a-zA-Z])\Z")
 
 
 def with_plain_unit(answer: str, *, other: str, prompt: str) -> str:
-    r"""`5 m` as `5 \text{m}` where the other answer has that unit in unit notation, or the prompt names it."""
+    r"""`5 m` as `5 \text{m}` where the other answer or the prompt has that unit."""
     match = _PLAIN_LETTER.match(answer)
     if match is None or match[2] not in _UNITS:
         return answer
@@ -237,7 +252,9 @@ def _named_in(prompt: str) -> frozenset[str]:
     """Dimensions of the units that a prompt writes out, or sets as text behind a number."""
     words = [word for word in re.findall(r"[a-zA-Z]+", plain_words(prompt)) if len(word) > 1]
     noted = [text.strip() for text in _TEXTS.findall(prompt)]
-    named = [word.lower() for word in words if _is_unit_word(word.lower())] + [one for one in noted if one in _UNITS]
+    named = [word.lower() for word in words if _is_unit_word(word.lower())] + [
+        one for one in noted if one in _UNITS
+    ]
     return frozenset(_UNITS[one][0] for one in named if one in _UNITS)
 
 
@@ -265,12 +282,10 @@ def _asks_for_another(pred: Unit, prompt: str) -> bool:
     named = [
         _UNITS[word] for word in re.findall(r"[a-z]+|\$", plain_words(prompt).lower()) if _is_unit_word(word)
     ]
-    base = re.split(r"[\^/]", pred.dimension)[0]
+    base = pred.dimension
     if base in ("angle", "money", "volume"):
         return False  # written both ways in one breath: 50 cents of a dollar, litres of cubic centimetres
     factors = {factor for dimension, factor in named if dimension == base}
-    if "/" in pred.dimension or "^" in pred.dimension:
-        return False
     return bool(factors) and pred.factor not in factors
 
 

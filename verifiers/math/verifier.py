@@ -16,10 +16,12 @@ from pydantic import Field
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 from verifiers.math.canonical import canonical
-from verifiers.math.choice import choice_of, chosen, options_of, polarity_of
+from verifiers.math.choice import chosen, options_of, polarity_of
 from verifiers.math.compare import same_answer
 from verifiers.math.extract import Found, answer_part, find_answer
-from verifiers.math.guards import copied_from_prompt, missing_reference, too_costly
+from verifiers.math.guards import copied_from_prompt, too_costly
+from verifiers.math.policy import ListOrder, Percent, Policy, Rounding
+from verifiers.math.reference import Reading, read_reference
 from verifiers.math.symbolic_client import Ask, Question, Undecided
 from verifiers.workers import WorkerPool
 
@@ -27,6 +29,8 @@ __all__ = ["Math", "math_version"]
 
 CACHE_SIZE = 100_000
 _SCORES = {"pass": 1.0, "fail": 0.0}
+SHORT = 600
+"""A text of fewer characters is searched for a yes or no from its beginning."""
 SHOWN = 80
 """Characters of an answer that a verdict's detail shows."""
 
@@ -42,8 +46,21 @@ class Math(Verifier):
     A timeout, a crash or a missing reference is never a `fail`. The score is 1 or 0.
     """
 
-    version = "1"
+    version = "2"
     type: Literal["math"] = "math"
+    percent: Percent = "asked"
+    """Whether 10 and 10 % are one answer: `asked` takes 10 for 10 %, and 10 % for 10 where the prompt asks
+    for percent; `strict` takes 10 % for 0.1 alone."""
+    rounding: Rounding = "exact"
+    """`exact`: a decimal stands for a fraction or a root only to six digits (0.333333 for 1/3). `written`: a
+    decimal is right when the reference rounds to it at the digits it is written with (0.33 for 1/3)."""
+    list_order: ListOrder = "free"
+    """Whether a bare list is right in any order (`free`) or only in the reference's (`kept`). The order in
+    tuples always counts, that in sets never."""
+    relative_tolerance: float = Field(default=0.0, ge=0, lt=0.5)
+    """Largest distance of a number from the reference, as a share of the reference; for measured values."""
+    significant_digits: int | None = Field(default=None, ge=1, le=15)
+    """Digits to which two numbers are rounded before they are compared; null compares them whole."""
     deadline_s: float = Field(default=3.0, gt=0)
     """Wall time for one symbolic comparison; past it the worker is killed and the verdict is `timeout`."""
     memory_gb: float = Field(default=1.5, gt=0)
@@ -70,7 +87,12 @@ class Math(Verifier):
             memory_bytes=int(self.memory_gb * 1e9),
             warm=["value", r"\frac{\sqrt{2}}{2}+x", r"x+\frac{1}{\sqrt{2}}"],
         ) as pool:
-            yield _Session(pool, version=math_version(self.version))
+            yield _Session(pool, version=math_version(self.version), policy=self._policy())
+
+    def _policy(self) -> Policy:
+        return Policy(
+            self.percent, self.rounding, self.list_order, self.relative_tolerance, self.significant_digits
+        )
 
 
 class _Finding(NamedTuple):
@@ -79,8 +101,9 @@ class _Finding(NamedTuple):
 
 
 class _Session:
-    def __init__(self, pool: WorkerPool, *, version: str) -> None:
+    def __init__(self, pool: WorkerPool, *, version: str, policy: Policy) -> None:
         self._pool = pool
+        self._policy = policy
         self._version = version
         self._answers: OrderedDict[tuple[str, str, str], bool | Undecided] = OrderedDict()
         self._lock = threading.Lock()
@@ -92,7 +115,7 @@ class _Session:
         if canonical(gold) == canonical(answer):
             return True
         try:
-            return bool(same_answer(gold, answer, ask=self._asker()))
+            return bool(same_answer(gold, answer, ask=self._asker(), policy=self._policy))
         except Undecided:
             return False
 
@@ -112,35 +135,56 @@ class _Session:
         return Verdict("math", self._version, finding.outcome, score, finding.detail, seconds)
 
     def _find(self, case: Case) -> _Finding:
-        reference = _gold(case.reference)
-        if reference is None:
-            return _Finding("error", f"no usable reference: {_shown(case.reference)}")
+        reading = read_reference(case.reference, prompt=case.prompt)
+        if not reading.answers:
+            return _Finding("error", f"{reading.reason}: {_shown(case.reference)}")
+        shown = _shown(reading.answers[0])
         text = answer_part(case.content)
         if not text or text.isspace():
-            return _Finding("fail", f"gold {_shown(reference)}: no answer after the thinking")
-        found = find_answer(text)
-        picked = _picked(case, reference, text, found)
+            return _Finding("fail", f"gold {shown}: no answer after the thinking")
+        found = find_answer(text, finished=case.finish_reason != "length", same=self.same)
+        picked = _picked(case, reading, text, found)
         if picked is not None:
             return picked
         if found.answer is None:
-            return _Finding("fail", f"gold {_shown(reference)}: {found.how}")
-        shown = f"gold {_shown(reference)}, answer {_shown(found.answer)} ({found.how})"
-        return self._compared(reference, found.answer, prompt=case.prompt, shown=shown)
+            return _Finding("fail", f"gold {shown}: {found.how}")
+        return self._any_of(reading, found, prompt=case.prompt)
+
+    def _any_of(self, reading: Reading, found: Found, *, prompt: str) -> _Finding:
+        """The best comparison with an accepted answer: a pass, else what is not known, else a fail."""
+        answer = found.answer or ""
+        findings = []
+        for reference in reading.answers:
+            shown = f"gold {_shown(reference)}, answer {_shown(answer)} ({found.how})"
+            finding = self._compared(reference, answer, prompt=prompt, shown=shown)
+            if finding.outcome == "pass":
+                return finding
+            findings.append(finding)
+        return min(findings, key=lambda finding: finding.outcome == "fail")
 
     def _compared(self, reference: str, answer: str, *, prompt: str, shown: str) -> _Finding:
         if canonical(reference) == canonical(answer):
             return _Finding("pass", f"{shown}: same text")
         if copied_from_prompt(answer, reference=reference, prompt=prompt):
             return _Finding("fail", f"{shown}: copied from the prompt")
-        same = same_answer(reference, answer, prompt=prompt)
+        policy = self._policy
+        same = same_answer(reference, answer, prompt=prompt, policy=policy)
         path = "exact"
         if same is None:
             path = "symbolic"
             try:
-                same = same_answer(reference, answer, prompt=prompt, ask=self._asker())
+                same = same_answer(reference, answer, prompt=prompt, ask=self._asker(), policy=policy)
             except Undecided as unknown:
                 return _Finding(unknown.outcome, f"{shown}: {unknown.detail}")
-        return _Finding("pass" if same else "fail", f"{shown}: {'equal' if same else 'different'}, {path}")
+        if not same:
+            return _Finding("fail", f"{shown}: different, {path}")
+        return _Finding("pass", f"{shown}: equal, {path}{self._loosened(reference, answer, prompt)}")
+
+    def _loosened(self, reference: str, answer: str, prompt: str) -> str:
+        """The fields that let unequal numbers pass, named where they did."""
+        if not self._policy.loosens or same_answer(reference, answer, prompt=prompt) is not False:
+            return ""
+        return f" by {self._policy.loosens}"
 
     def _asker(self) -> Ask:
         def ask(question: Question, gold: str, pred: str) -> bool:
@@ -173,36 +217,32 @@ class _Session:
         return bool(reply.value)
 
 
-@lru_cache(maxsize=16_384)
-def _gold(reference: str | None) -> str | None:
-    """The answer inside a reference that may be plain, LaTeX, boxed, or a whole worked solution."""
-    if reference is None or missing_reference(reference):
-        return None
-    worked = len(reference) > 200 or ("\n" in reference.strip() and r"\begin" not in reference)
-    if "boxed" in reference or (worked and "####" not in reference):
-        inside = find_answer(reference, rival="last").answer
-        return None if inside is None or missing_reference(inside) else inside
-    if "####" in reference:
-        return reference.rsplit("####", 1)[1].strip() or None
-    return reference
-
-
-def _picked(case: Case, reference: str, text: str, found: Found) -> _Finding | None:
+def _picked(case: Case, reading: Reading, text: str, found: Found) -> _Finding | None:
     """The finding for a reference that names options, or yes or no; null for all others."""
+    reference = reading.answers[0]
     said_so = found.answer is not None and found.how not in ("last value", "whole text")
-    answer = found.answer if said_so and found.answer is not None else text.strip()[-200:]
+    whole = text.strip()
+    answer = (
+        found.answer
+        if said_so and found.answer is not None
+        else whole
+        if len(whole) < SHORT
+        else whole[-200:]
+    )
     polarity = polarity_of(reference, answer)
     if polarity is not None:
         return _Finding(
             "pass" if polarity else "fail", f"gold {_shown(reference)}, answer {_shown(answer)}: yes/no"
         )
-    letters = choice_of(reference)
+    letters = reading.letters
     if letters is None:
         return None
     options = options_of(case.prompt)
     if not options and len(letters) == 1:
         return None
     pick = chosen(text, found, options=options)
+    if pick is None and found.answer is not None and len(reference) > 1:
+        return None  # a reference by its text, and an answer that may be that text in other words
     detail = f"gold {_shown(reference)}, chose {'/'.join(sorted(pick)) if pick else 'nothing'}"
     return _Finding("pass" if pick == letters else "fail", f"{detail}: option letters")
 

@@ -8,19 +8,17 @@ from dataclasses import replace
 from factory.stages.verification.verifier_config import Proof
 from verifiers import Case
 from verifiers.code.controls import null_solution
-from verifiers.math.extract import find_answer
+from verifiers.math.reference import read_reference
 
-__all__ = ["bare_answer", "code_proof", "math_proof", "mutated"]
+__all__ = ["code_proof", "math_proof", "mutated"]
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})*")
 _OPPOSITES = {"yes": "no", "no": "yes", "true": "false", "false": "true"}
-_LONG = 200
-"""Characters above which a reference is a worked solution and not an answer."""
 
 
 def math_proof(case: Case) -> Proof | None:
     """A box with the reference's answer, and one with another."""
-    answer = bare_answer(case.reference or "")
+    answer = next(iter(read_reference(case.reference, prompt=case.prompt).answers), None)
     if not answer:
         return Proof(replace(case, content=case.reference or ""), replace(case, content=r"\boxed{0}"))
     return Proof(_boxed(case, answer), _boxed(case, mutated(answer)))
@@ -37,14 +35,6 @@ def code_proof(case: Case) -> Proof | None:
     if "```" in program:
         return Proof(replace(case, content=program), _fenced(case, nothing))
     return Proof(_fenced(case, program), _fenced(case, null_solution(program)))
-
-
-def bare_answer(reference: str) -> str | None:
-    """The answer in a reference that may be plain, boxed, behind `####`, or a worked solution."""
-    text = reference.strip()
-    if "boxed" in text or (len(text) > _LONG and "####" not in text):
-        return find_answer(text, rival="last").answer
-    return text.rsplit("####", 1)[-1].strip() or None
 
 
 def mutated(answer: str) -> str:

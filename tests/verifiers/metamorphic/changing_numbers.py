@@ -1,12 +1,14 @@
 """Other numbers than the reference, near it in spelling."""
 
+# ruff: noqa: E501  (a kind reads best on one line)
+
 from __future__ import annotations
 
 import random
 import re
 from fractions import Fraction
 
-from tests.verifiers.metamorphic.kinds import Table, boxed
+from tests.verifiers.metamorphic.kinds import Maker, Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import case, fraction, other, put, swap
 
@@ -54,8 +56,8 @@ def _off(text: str, factor: Fraction) -> str | None:
     return None if value == Fraction(text) else boxed(f"{float(value):.9g}")
 
 
-def _unit(gold: str, answer: str, prompt: str = "", *, high: int = 500) -> object:
-    def make(ref: Reference, source: random.Random) -> object:
+def _unit(gold: str, answer: str, prompt: str = "", *, high: int = 500) -> Maker:
+    def make(ref: Reference, source: random.Random) -> Maker:
         k = int(ref.text)
         if not 2 <= k <= high:
             return None
@@ -122,7 +124,7 @@ CHANGING_NUMBERS: Table = {
         "as function": lambda r, s: boxed(rf"f({r.text})"),
         "log of": lambda r, s: boxed(rf"\log_{{10}} {r.text}") if int(r.text) > 1 else None,
         "modulus": lambda r, s: boxed(rf"x \equiv {r.text} \pmod{{{abs(int(r.text)) + 3}}}"),
-        "spelled other": lambda r, s: boxed(r"\text{" + "five six seven eight nine ten".split()[int(r.text) % 6] + "}") if 0 <= int(r.text) < 5 or int(r.text) > 10 else None,
+        "spelled other": lambda r, s: boxed(r"\text{" + ["five", "six", "seven", "eight", "nine", "ten"][int(r.text) % 6] + "}") if 0 <= int(r.text) < 5 or int(r.text) > 10 else None,
         "spelled magnitude": lambda r, s: boxed(rf"{r.text} \text{{ thousand}}") if int(r.text) else None,
         "fraction of": lambda r, s: boxed(rf"\frac{{{r.text}}}{{{abs(int(r.text)) + 1}}}") if int(r.text) else None,
         "mixed onto": lambda r, s: boxed(rf"{r.text}\frac{{1}}{{2}}") if int(r.text) > 0 else None,
@@ -192,7 +194,7 @@ CHANGING_NUMBERS: Table = {
         "point lost": lambda r, s: swap(r.text, r"\.", "") if float(r.text) else None,
         "truncated": lambda r, s: boxed(r.text.split(".")[0]) if float(r.text) != int(float(r.text)) else None,
         "negated": lambda r, s: boxed(f"-{r.text}") if r.text[0] != "-" and float(r.text) else None,
-        "percent": lambda r, s: boxed(rf"{r.text}\%") if float(r.text) else None,
+        "percent": lambda r, s: case(r.text, rf"{r.text}\%") if float(r.text) else None,
         "group comma": lambda r, s: swap(r.text, r"^(-?[1-9]\d{0,2})\.(\d{3})$", r"\1\2"),
     },
     "big": {
@@ -205,19 +207,19 @@ CHANGING_NUMBERS: Table = {
         "last three": lambda r, s: case(r.text, r.text[-3:]),
     },
     "root": {
-        "radicand": lambda r, s: swap(r.text, r"\\sqrt\{(\d+)\}", lambda m: rf"\sqrt{{{int(m[1]) + 1}}}"),  # type: ignore[arg-type]
+        "radicand": lambda r, s: swap(r.text, r"\\sqrt\{(\d+)\}", lambda m: rf"\sqrt{{{int(m[1]) + 1}}}"),
         "root lost": lambda r, s: swap(r.text, r"\\sqrt\{(\d+)\}", r" \\cdot \1") if r.text[0].isdigit() else None,
         "cube root": lambda r, s: swap(r.text, r"\\sqrt", r"\\sqrt[3]"),
         "factor moved in": lambda r, s: swap(r.text, r"^(\d+)\s*\\sqrt\{(\d+)\}", r"\\sqrt{\1 \\cdot \2}"),
-        "factor changed": lambda r, s: swap(r.text, r"^(\d+)", lambda m: str(int(m[1]) + 1)),  # type: ignore[arg-type]
-        "rounded": lambda r, s: swap(r.text, r"^(-?)(\d*)\s*\\sqrt\{(\d+)\}$", lambda m: f"{m[1]}{float(m[2] or 1) * int(m[3]) ** 0.5:.2f}"),  # type: ignore[arg-type]
+        "factor changed": lambda r, s: swap(r.text, r"^(\d+)", lambda m: str(int(m[1]) + 1)),
+        "rounded": lambda r, s: swap(r.text, r"^(-?)(\d*)\s*\\sqrt\{(\d+)\}$", lambda m: f"{m[1]}{float(m[2] or 1) * int(m[3]) ** 0.5:.2f}"),
         "root of first digit": lambda r, s: swap(r.text, r"\\sqrt\{(\d)(\d+)\}", r"√\1 \\cdot \2"),
         "plus for times": lambda r, s: swap(r.text, r"^(\d+)\s*\\sqrt", r"\1 + \\sqrt") if r.text != r"2\sqrt{4}" else None,
     },
     "pi": {
         "pi lost": lambda r, s: swap(r.text, r"\s*\\pi", ""),
         "pi squared": lambda r, s: swap(r.text, r"\\pi", r"\\pi^2"),
-        "rounded": lambda r, s: swap(r.text, r"^(\d+)\s*\\pi$", lambda m: f"{int(m[1]) * 3.14:.2f}"),  # type: ignore[arg-type]
+        "rounded": lambda r, s: swap(r.text, r"^(\d+)\s*\\pi$", lambda m: f"{int(m[1]) * 3.14:.2f}"),
         "e for pi": lambda r, s: swap(r.text, r"\\pi", "e"),
         "degrees": lambda r, s: boxed(rf"{r.text}^\circ"),
         "twofold": lambda r, s: boxed(rf"2 \cdot {r.text}"),
@@ -225,7 +227,7 @@ CHANGING_NUMBERS: Table = {
     },
     "surd": {
         "sign": lambda r, s: swap(r.text, r"(?<=\d)\s*\+", " -") or swap(r.text, r"(?<=\d)\s*-", " +"),
-        "radicand": lambda r, s: swap(r.text, r"\\sqrt\{(\d+)\}", lambda m: rf"\sqrt{{{int(m[1]) + 2}}}"),  # type: ignore[arg-type]
+        "radicand": lambda r, s: swap(r.text, r"\\sqrt\{(\d+)\}", lambda m: rf"\sqrt{{{int(m[1]) + 2}}}"),
         "swapped numbers": lambda r, s: swap(r.text, r"^(\d+)(\s*[+-]\s*)(\d+)", r"\3\2\1") if not re.match(r"(\d+)\s*[+-]\s*\1\s*\\", r.text) else None,
         "first lost": lambda r, s: swap(r.text, r"^\d+\s*\+?", ""),
         "plus minus": lambda r, s: swap(r.text, r"(?<=\d)\s*[+-]", r" \\pm "),
@@ -237,4 +239,4 @@ CHANGING_NUMBERS: Table = {
         "x for i": lambda r, s: swap(r.text, r"i$", "x"),
         "pair": lambda r, s: swap(r.text, r"^(-?\d+)\s*([+-])\s*(\d+)\s*i$", r"(\1, \3)") if False else swap(r.text, r"i$", "j x"),
     },
-}  # type: ignore[dict-item]  # fmt: skip
+}  # fmt: skip

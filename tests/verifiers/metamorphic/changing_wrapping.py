@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.verifiers.metamorphic.kinds import Table, boxed
+from tests.verifiers.metamorphic.kinds import Maker, Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import other
 from verifiers.base import Case
@@ -12,12 +12,12 @@ from verifiers.base import Case
 __all__ = ["CHANGING_WRAPPING"]
 
 
-def _said(pattern: str) -> object:
+def _said(pattern: str) -> Maker:
     """`@` is the reference, `#` another value."""
     return lambda r, s: pattern.replace("@", r.text).replace("#", str(other(r, s)))
 
 
-def _cut(pattern: str) -> object:
+def _cut(pattern: str) -> Maker:
     """The same, stopped by the limit of tokens."""
     return lambda r, s: Case(
         r.prompt,
@@ -138,4 +138,4 @@ CHANGING_WRAPPING: Table = {
         "a run of digits": _digits,
         "last digit lost": _truncated_digit,
     }
-}  # type: ignore[dict-item]
+}

@@ -1,11 +1,13 @@
 """The same formula, equation or unit in another notation."""
 
+# ruff: noqa: E501  (a kind reads best on one line)
+
 from __future__ import annotations
 
 import random
 import re
 
-from tests.verifiers.metamorphic.kinds import Table, boxed
+from tests.verifiers.metamorphic.kinds import Maker, Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import case, swap, terms, variable
 from verifiers.base import Case
@@ -43,12 +45,20 @@ def _sides_swapped(ref: Reference, source: random.Random) -> str | None:
 
 def _to_zero(ref: Reference, source: random.Random) -> str | None:
     left, right = ref.text.split("=")
-    return boxed(f"{left.strip()} - ({right.strip()}) = 0") if re.search("[a-z]", right) else None
+    return (
+        boxed(f"{left.strip()} - ({right.strip()}) = 0")
+        if re.search("(?<![a-zA-Z\\\\])[a-z](?![a-z])", right)
+        else None
+    )
 
 
 def _scaled(ref: Reference, source: random.Random) -> str | None:
     left, right = ref.text.split("=")
-    return boxed(f"2({left.strip()}) = 2({right.strip()})") if re.search("[a-z]", right) else None
+    return (
+        boxed(f"2({left.strip()}) = 2({right.strip()})")
+        if re.search("(?<![a-zA-Z\\\\])[a-z](?![a-z])", right)
+        else None
+    )
 
 
 def _unicode_powers(ref: Reference, source: random.Random) -> str | None:
@@ -60,7 +70,7 @@ def _common_factor(ref: Reference, source: random.Random) -> str | None:
     return boxed(rf"\frac{{2({ref.text})}}{{2}}")
 
 
-def _calculus(gold: str, answer: str) -> object:
+def _calculus(gold: str, answer: str) -> Maker:
     def make(ref: Reference, source: random.Random) -> Case | None:
         k = int(ref.text)
         if not 2 <= k <= 99:
@@ -70,12 +80,15 @@ def _calculus(gold: str, answer: str) -> object:
     return make
 
 
-def _unit(gold: str, answer: str, *, prompt: str = "", low: int = 2, high: int = 500) -> object:
+def _unit(gold: str, answer: str, *, prompt: str = "", low: int = 2, high: int = 500) -> Maker:
     def make(ref: Reference, source: random.Random) -> Case | None:
         k = int(ref.text)
         if not low <= k <= high:
             return None
-        put = lambda text: re.sub(r"@(\*?)(\d*)", lambda m: str(k * int(m[2])) if m[1] else str(k) + m[2], text)  # noqa: E731
+
+        def put(text: str) -> str:
+            return re.sub(r"@(\*?)(\d*)", lambda m: str(k * int(m[2])) if m[1] else str(k) + m[2], text)
+
         return case(put(gold), put(answer), prompt=prompt)
 
     return make
@@ -100,7 +113,7 @@ KEEPING_FORMULAS: Table = {
         "times one": lambda r, s: boxed(rf"1 \cdot ({r.text})"),
         "common factor": _common_factor,
         "named y": lambda r, s: boxed(f"y = {r.text}") if "y" not in r.text else None,
-        "named f": lambda r, s: (v := variable(r.text)) and v != "f" and boxed(f"f({v}) = {r.text}") or None,
+        "named f": lambda r, s: ((v := variable(r.text)) and v != "f" and boxed(f"f({v}) = {r.text}")) or None,
         "ends in text": lambda r, s: boxed(rf"{r.text} \text{{.}}"),
         "times signs": lambda r, s: swap(r.text, r"(?<![\d.^_{])(\d+) ?([a-z])(?![a-z])", r"\1 \\cdot \2"),
         "unicode minus": lambda r, s: swap(r.text, "-", "−"),
@@ -114,7 +127,7 @@ KEEPING_FORMULAS: Table = {
         "spaced": lambda r, s: boxed(re.sub(r"\s*([+-])\s*", r" \1 ", r.text)),
         "condition behind": lambda r, s: (v := variable(r.text)) and boxed(rf"{r.text}, \quad {v} \in \mathbb{{R}}"),
         "split term": lambda r, s: (v := variable(r.text)) and boxed(f"{r.text} + {v} - {v}"),
-        "one side": lambda r, s: (v := variable(r.text)) and v not in "pf" and boxed(f"p({v}) = {r.text}") or None,
+        "one side": lambda r, s: ((v := variable(r.text)) and v not in "pf" and boxed(f"p({v}) = {r.text}")) or None,
     },
     "equation": {
         "same": lambda r, s: boxed(r.text),
@@ -130,8 +143,8 @@ KEEPING_FORMULAS: Table = {
     },
     "constant": {
         "small c": lambda r, s: swap(r.text, r"\+\s*C", "+ c") if "c" not in re.sub(r"\\[a-z]+", "", r.text) else None,
-        "constant first": lambda r, s: (m := re.fullmatch(r"([^=]*[^=\s-])\s*\+\s*C", r.text)) and boxed(
-            f"C {'' if m[1][0] == '-' else '+'} {m[1]}") or None,
+        "constant first": lambda r, s: ((m := re.fullmatch(r"([^=]*[^=\s-])\s*\+\s*C", r.text)) and boxed(
+            f"C {'' if m[1][0] == '-' else '+'} {m[1]}")) or None,
         "text constant": lambda r, s: swap(r.text, r"\+\s*[Cc]$", r"+ \\text{C}"),
         "constant K": lambda r, s: swap(r.text, r"\+\s*C$", "+ K") if "K" not in r.text else None,
         "condition in words": lambda r, s: f"The integral is $\\boxed{{{r.text}}}$, where $C$ is a constant." if r.text[-1] == "C" else None,
@@ -147,7 +160,7 @@ KEEPING_FORMULAS: Table = {
         "partial": _calculus(r"\frac{\partial u}{\partial t}=@u", r"\dfrac{\partial u}{\partial t} = @\,u"),
         "integral kept": _calculus(r"\int_0^{@} f(x)\,dx", r"\int_{0}^{@} f(x) \, \mathrm{d}x"),
         "limit kept": _calculus(r"\lim_{n\to\infty} a_n = @", r"@"),
-        "log base": _calculus(r"\log_{@} x", r"\log_@(x)"),
+        "log base": _calculus(r"\log_{@} x", r"\log_{@}(x)"),
         "ln as log e": _calculus(r"\ln(@)", r"\log_e @"),
         "binomial": _calculus(r"\binom{@}{2}", r"\frac{@(@-1)}{2}"),
         "factorial words": _calculus(r"@!", r"@ !"),
@@ -210,4 +223,4 @@ KEEPING_FORMULAS: Table = {
         "subscript digits": lambda r, s: (m := re.fullmatch(r"(\d+)_\{?(\d+)\}?", r.text)) and boxed(
             m[1] + m[2].translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))),
     },
-}  # type: ignore[dict-item]  # fmt: skip
+}  # fmt: skip

@@ -1,5 +1,7 @@
 """Other notations of the same number."""
 
+# ruff: noqa: E501  (a kind reads best on one line)
+
 from __future__ import annotations
 
 import random
@@ -9,11 +11,29 @@ from fractions import Fraction
 from tests.verifiers.metamorphic.kinds import Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import case, fraction, put, swap
+from verifiers.base import Case
 
 __all__ = ["KEEPING_NUMBERS"]
 
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+]
+_TENS = ["_", "_", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 _FULL = str.maketrans("0123456789.-", "０１２３４５６７８９．－")
 _UPPER = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -65,9 +85,9 @@ def _repeating(ref: Reference, source: random.Random) -> str | None:
     return boxed(rf"{whole}.\overline{{{cycle:0{width}d}}}")
 
 
-def _root_inside(ref: Reference, source: random.Random) -> str | None:
+def _root_inside(ref: Reference, source: random.Random) -> Case | None:
     found = re.fullmatch(r"(\d+)\s*\\sqrt\{(\d+)\}", ref.text)
-    return boxed(rf"\sqrt{{{int(found[1]) ** 2 * int(found[2])}}}") if found else None
+    return case(ref.text, rf"\sqrt{{{int(found[1]) ** 2 * int(found[2])}}}") if found else None
 
 
 def _root_of_digits(ref: Reference, form: str) -> str | None:
@@ -106,7 +126,7 @@ KEEPING_NUMBERS: Table = {
         "log": lambda r, s: boxed(rf"\log_{{10}} 10^{{{r.text}}}") if 0 < int(r.text) < 40 else None,
         "absolute": lambda r, s: boxed(f"|-{r.text}|") if int(r.text) > 0 else None,
         "braces": lambda r, s: boxed(f"{{{r.text}}}"),
-        "parentheses": lambda r, s: boxed(f"({r.text})"),
+        "in parentheses": lambda r, s: boxed(f"({r.text})"),
         "named": lambda r, s: boxed(f"{s.choice('xnkmSN')} = {r.text}"),
         "named with index": lambda r, s: boxed(rf"{s.choice('axSP')}_{{{s.randint(1, 99)}}} = {r.text}"),
         "named by words": lambda r, s: boxed(rf"\text{{Total}} = {r.text}"),

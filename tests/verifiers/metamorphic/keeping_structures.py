@@ -1,11 +1,13 @@
 """The same list, tuple, interval, set, matrix, option or word, and references in other clothes."""
 
+# ruff: noqa: E501  (a kind reads best on one line)
+
 from __future__ import annotations
 
 import random
 import re
 
-from tests.verifiers.metamorphic.kinds import Table, boxed
+from tests.verifiers.metamorphic.kinds import Maker, Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import case, cells, inner, parts, swap
 from verifiers.base import Case
@@ -53,14 +55,18 @@ def _matrix(ref: Reference, name: str) -> str:
 
 def _column(ref: Reference) -> str | None:
     rows = cells(ref.text)
-    return boxed(f"({', '.join(row[0] for row in rows)})") if all(len(row) == 1 for row in rows) and len(rows) > 1 else None
+    return (
+        boxed(f"({', '.join(row[0] for row in rows)})")
+        if all(len(row) == 1 for row in rows) and len(rows) > 1
+        else None
+    )
 
 
-def _option(form: str) -> object:
+def _option(form: str) -> Maker:
     return lambda r, s: form.replace("@", r.text).replace("#", r.options[r.text])
 
 
-def _numeric_option(form: str) -> object:
+def _numeric_option(form: str) -> Maker:
     """For options whose text is a number."""
     return lambda r, s: (
         form.replace("@", r.text).replace("#", r.options[r.text])
@@ -69,11 +75,11 @@ def _numeric_option(form: str) -> object:
     )
 
 
-def _reference(form: str, answer: str = "@") -> object:
+def _reference(form: str, answer: str = "@") -> Maker:
     return lambda r, s: case(form.replace("@", r.text), answer.replace("@", r.text), prompt="")
 
 
-def _option_reference(form: str, answer: str) -> object:
+def _option_reference(form: str, answer: str) -> Maker:
     fill = lambda text, r: text.replace("@", r.text).replace("#", r.options[r.text])  # noqa: E731
     return lambda r, s: case(fill(form, r), fill(answer, r), prompt=r.prompt)
 
@@ -217,7 +223,7 @@ KEEPING_STRUCTURES: Table = {
         "reference worked": lambda r, s: Case(r.prompt, boxed(r.text), reference=r.solution, finish_reason="stop"),
         "solution itself": lambda r, s: Case(r.prompt, r.solution, reference=r.text, finish_reason="stop"),
     },
-}  # type: ignore[dict-item]  # fmt: skip
+}  # fmt: skip
 
 
 def _word(ref: Reference) -> str:

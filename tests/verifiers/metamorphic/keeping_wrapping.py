@@ -1,10 +1,12 @@
 """The same answer in other words around it."""
 
+# ruff: noqa: E501  (a kind reads best on one line)
+
 from __future__ import annotations
 
 import random
 
-from tests.verifiers.metamorphic.kinds import Table, boxed
+from tests.verifiers.metamorphic.kinds import Maker, Table, boxed
 from tests.verifiers.metamorphic.references import Reference
 from tests.verifiers.metamorphic.shared import other
 from verifiers.base import Case
@@ -12,7 +14,7 @@ from verifiers.base import Case
 __all__ = ["KEEPING_WRAPPING"]
 
 
-def _said(pattern: str) -> object:
+def _said(pattern: str) -> Maker:
     return lambda r, s: pattern.replace("@", r.text)
 
 
@@ -130,11 +132,39 @@ KEEPING_WRAPPING: Table = {
     "formula": {
         f"{name} (formula)": _said(pattern)
         for name, pattern in _PHRASES.items()
-        if name in ("dollars", "bold value", "answer tag", "display", "fbox", "sentence behind box", "german", "chinese", "display style", "heading box", "corrected", "whole text dollars", "end token")
+        if name
+        in (
+            "dollars",
+            "bold value",
+            "answer tag",
+            "display",
+            "fbox",
+            "sentence behind box",
+            "german",
+            "chinese",
+            "display style",
+            "heading box",
+            "corrected",
+            "whole text dollars",
+            "end token",
+        )
     },
     "frac": {
         f"{name} (fraction)": _said(pattern)
         for name, pattern in _PHRASES.items()
-        if name in ("dollars", "final answer is", "hash marks", "answer colon", "russian", "japanese", "hope behind box", "colour in box", "steps boxed", "not another behind", "restated behind box")
+        if name
+        in (
+            "dollars",
+            "final answer is",
+            "hash marks",
+            "answer colon",
+            "russian",
+            "japanese",
+            "hope behind box",
+            "colour in box",
+            "steps boxed",
+            "not another behind",
+            "restated behind box",
+        )
     },
-}  # type: ignore[dict-item]
+}

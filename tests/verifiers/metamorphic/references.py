@@ -43,17 +43,19 @@ _FORMS = {
     "ray": r"\(\s*-\\infty\s*,\s*-?\d+\s*[\])]|[\[(]\s*-?\d+\s*,\s*\\infty\s*\)",
     "union": r"[\[(][^()\[\]]+[\])]\s*\\cup\s*[\[(][^()\[\]]+[\])]",
     "line": r"y\s*=\s*-?\d*\s*x(?:\s*[+-]\s*\d+)",
-    "equation": r"[^=<>,]*[xy][^=<>,]*=[^=<>,]*",
+    "equation": r"[^=<>,$]*[xy][^=<>,$]*=[^=<>,$]*",
     "degrees": r"-?\d+(?:\.\d+)?\s*\^\s*\{?\\circ\}?",
     "percent": r"\d+(?:\.\d+)?\s*\\?%",
     "money": r"\\?\$\s*\d[\d,]*(?:\.\d\d)?",
     "base": r"\d+_\{?\d\d?\}?",
-    "word": r"(?:\\text\{)?[A-Z][a-z]{3,12}\}?",
-    "formula": rf"(?=.*{_VARIABLE})[^=<>,;:&\"|]{{3,80}}",
+    "word": r"(?!None)(?:\\text\{)?[A-Z][a-z]{3,12}\}?",
+    "formula": rf"(?=.*{_VARIABLE})(?!.*(?:\\(?:geq?|leq?|neq?|in)\b|[-+*/]$))[^=<>,;:&$\"|]{{3,80}}",
     "matrix": r"\\begin\{pmatrix\}[^a-z]*\\end\{pmatrix\}",
     "constant": r".*\+\s*[Cc]",
 }
-_WORDY = re.compile(r"\\(?:text|mathrm|operatorname|begin|mbox|quad|pm|mp|circ|%|infty)|[a-zA-Z]{4,}(?<!frac)(?<!sqrt)")
+_WORDY = re.compile(
+    r"\\(?:text|mathrm|operatorname|begin|mbox|quad|pm|mp|circ|%|infty)|[a-zA-Z]{4,}(?<!frac)(?<!sqrt)"
+)
 
 
 def read_references(folder: Path) -> dict[str, list[Reference]]:
@@ -74,7 +76,9 @@ def _forms(text: str) -> Iterator[str]:
     for form, pattern in _FORMS.items():
         if not re.fullmatch(pattern, text):
             continue
-        if form in ("formula", "equation", "constant") and _WORDY.search(re.sub(r"\\(?:left|right)", "", text)):
+        if form in ("formula", "equation", "constant") and _WORDY.search(
+            re.sub(r"\\(?:left|right)", "", text)
+        ):
             continue
         yield form
 
