@@ -11,7 +11,7 @@ from pydantic import Field
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 
-__all__ = ["Reward", "Scorer", "ScorerSource", "combine", "head_scores", "passes"]
+__all__ = ["Reward", "Scorer", "ScorerSource", "combine", "passes"]
 
 Scorer = Callable[[Sequence[tuple[str, str]]], Sequence[Mapping[str, float]]]
 """Raw scores by head for each (prompt, answer), in order; none for what is longer than the model's context.
@@ -94,12 +94,3 @@ def combine(heads: Mapping[str, float], *, combination: Combination) -> float:
 def passes(score: float, *, threshold: float) -> bool:
     """Whether a combined score is enough; a score exactly at the threshold is."""
     return score >= threshold
-
-
-def head_scores(verdict: Verdict) -> dict[str, float]:
-    """The raw head scores that a verdict keeps; empty when the model measured nothing."""
-    pairs = (part.partition("=") for part in verdict.detail.split(" ") if "=" in part)
-    try:
-        return {name: float(score) for name, _, score in pairs}
-    except ValueError:
-        return {}

@@ -10,14 +10,14 @@ from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from factory.core import FactoryError, Interrupted, Resources
-from factory.models.batch_models import loaded_teacher
 from factory.models.endpoint import Endpoint, PromptRefused, opened_endpoint
 from factory.models.event_loop import LoopThread, all_or_first_fatal
 from factory.models.spending_caps import SpendingCaps
-from factory.models.vllm_engine import structured_output
+from factory.models.vllm_process import BatchEngine
 from factory.teachers.chat import schema_format
 from factory.teachers.http import Http
 from factory.teachers.vllm import Vllm
+from factory.teachers.vllm_engine import structured_output
 from verifiers.judge.model import JudgeCompletion, Model, Sampling, TokenLogprobs
 
 __all__ = ["JudgeStopped", "opened_judge"]
@@ -54,18 +54,19 @@ def opened_judge(teacher: Vllm | Http, *, resources: Resources, caps: SpendingCa
             finally:
                 loop.close_with(stack.aclose())
         return
-    with loaded_teacher(teacher, resources=resources, enable_prefix_caching=True) as llm:
-        yield lambda conversations, how: _said(llm, teacher, conversations, how)
+    # A judge asks for the likeliest tokens in every place: as many as vLLM allows by itself.
+    with teacher.batch_engine(resources=resources, defaults={"enable_prefix_caching": True}) as engine:
+        yield lambda conversations, how: _said(engine, teacher, conversations, how)
 
 
 def _said(
-    llm: Any, teacher: Vllm, conversations: Sequence[Conversation], how: Sampling
+    engine: BatchEngine, teacher: Vllm, conversations: Sequence[Conversation], how: Sampling
 ) -> list[JudgeCompletion]:
-    from vllm import SamplingParams, TokensPrompt
+    from vllm import SamplingParams
     from vllm.platforms import current_platform
+    from vllm.sampling_params import RequestOutputKind
 
-    context = llm.model_config.max_model_len
-    tokenizer = llm.get_tokenizer()
+    context, tokenizer = engine.context, engine.tokenizer
     # The template has put the special tokens into the text already.
     prompts = [
         tokenizer.encode(teacher.rendered(tokenizer, one), add_special_tokens=False) for one in conversations
@@ -80,13 +81,14 @@ def _said(
             seed=None if current_platform.is_cpu() else how.seed,
             logprobs=how.logprobs,
             structured_outputs=structured_output({"choice": list(how.choices)} if how.choices else None),
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
         for place in asked
     ]
     answers = [JudgeCompletion("")] * len(conversations)
     if asked:
-        given = [TokensPrompt(prompt_token_ids=prompts[place]) for place in asked]
-        for place, output in zip(asked, llm.generate(given, parameters, use_tqdm=False), strict=True):
+        outputs = engine.generate([prompts[place] for place in asked], parameters)
+        for place, output in zip(asked, outputs, strict=True):
             answers[place] = _judgement(output.outputs[0])
     return answers
 

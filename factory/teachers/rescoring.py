@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.core import Resources, TeacherError
-from factory.models.batch_models import loaded_teacher
+from factory.models.vllm_process import BatchEngine
 from factory.teachers.vllm import Vllm
 
 __all__ = ["Passage", "Rescorer", "Score", "completion_start", "opened_rescorer", "written"]
@@ -76,22 +76,22 @@ def opened_rescorer(teacher: Vllm, *, resources: Resources, with_tokens: bool = 
         PipelineError: vLLM does not load the model, or it has no chat template.
         TeacherError: a log probability is not a number.
     """
-    with loaded_teacher(
-        teacher,
-        resources=resources.model_copy(
-            update={"engine_args": {"max_num_batched_tokens": _STEP_TOKENS, **resources.engine_args}}
-        ),
+    with teacher.batch_engine(
+        resources=resources,
+        defaults={"max_num_batched_tokens": _STEP_TOKENS},
         enable_prefix_caching=False,
         # Two options under which what vLLM reports is no log probability of the prompt.
         logprobs_mode="raw_logprobs",
         kv_sharing_fast_prefill=False,
-    ) as llm:
-        teacher.require_template(llm.get_tokenizer())
+    ) as engine:
+        teacher.require_template(engine.tokenizer)
 
         def rescore(passages: Sequence[Passage]) -> list[Score]:
             scores: list[Score] = []
             for start in range(0, len(passages), _AT_ONCE):
-                scores += _scores(llm, teacher, passages[start : start + _AT_ONCE], with_tokens=with_tokens)
+                scores += _scores(
+                    engine, teacher, passages[start : start + _AT_ONCE], with_tokens=with_tokens
+                )
             return scores
 
         yield rescore
@@ -130,23 +130,28 @@ def completion_start(prompt: Sequence[int], whole: Sequence[int]) -> int:
     return max(common, 1)
 
 
-def _scores(llm: Any, teacher: Vllm, passages: Sequence[Passage], *, with_tokens: bool) -> list[Score]:
-    from vllm import SamplingParams, TokensPrompt
+def _scores(
+    engine: BatchEngine, teacher: Vllm, passages: Sequence[Passage], *, with_tokens: bool
+) -> list[Score]:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
 
-    context = int(llm.model_config.max_model_len)
-    read = [_read(llm.get_tokenizer(), teacher, passage, context=context) for passage in passages]
+    context, tokenizer = engine.context, engine.tokenizer
+    read = [_read(tokenizer, teacher, passage, context=context) for passage in passages]
     asked = {place: found for place, found in enumerate(read) if not isinstance(found, Score)}
     scores = [found if isinstance(found, Score) else Score("scored") for found in read]
     if not asked:
         return scores
-    outputs = llm.generate(
-        [TokensPrompt(prompt_token_ids=tokens) for tokens, _ in asked.values()],
-        # One token is the least that can be asked for. Zero alternatives: the given token's own.
-        SamplingParams(
-            temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False, flat_logprobs=True
-        ),
-        use_tqdm=False,
+    # One token is the least that can be asked for. Zero alternatives: the given token's own.
+    how = SamplingParams(
+        temperature=0.0,
+        max_tokens=1,
+        prompt_logprobs=0,
+        detokenize=False,
+        flat_logprobs=True,
+        output_kind=RequestOutputKind.FINAL_ONLY,
     )
+    outputs = engine.generate([tokens for tokens, _ in asked.values()], [how] * len(asked))
     for (place, (tokens, start)), output in zip(asked.items(), outputs, strict=True):
         logprobs = _reported(output, tokens, teacher)[start - 1 :]
         scores[place] = _score(tokens[start:], logprobs, with_tokens=with_tokens)

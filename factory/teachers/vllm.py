@@ -1,4 +1,4 @@
-"""The teacher in this process: vLLM's asynchronous engine, and what identifies it."""
+"""The teacher on a vLLM engine of its own, and what identifies it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,25 +14,17 @@ from pydantic import Field
 
 from factory.core import PipelineError, Resources
 from factory.core.paths import DataPath, ModelName
-from factory.models.engine_environment import engine_environment
-from factory.models.engine_watchdog import children, end, watched
-from factory.models.orphan_reaper import guarded
 from factory.models.resolve import ModelFolder, resolve
-from factory.models.vllm_engine import Engine
+from factory.models.vllm_process import BatchEngine, batch_engine, opened_engine, stored_dtype
 from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.base import LiveTeacher, Teacher
 from factory.teachers.completion_files import content_digest
+from factory.teachers.vllm_engine import Engine
 
 __all__ = ["Vllm"]
 
-_IDENTITY_ARGUMENTS = frozenset(
-    {"model", "tokenizer", "revision", "tokenizer_revision", "dtype", "quantization", "max_model_len", "seed"}
-)
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """Ranks that vLLM allows as `max_lora_rank`."""
-
-_SHUTDOWN_S = 20.0
-"""Time for the engine to end by itself, in seconds, before it is killed."""
 
 
 class Vllm(Teacher):
@@ -81,19 +73,34 @@ class Vllm(Teacher):
 
         An engine that gives no sign of life is killed, and its requests raise TeacherDown.
         """
-        _refuse_identity(resources.engine_args)
-        folder, others = self._folder(), children()
-        with guarded(), engine_environment(folder):
-            from vllm.v1.engine.async_llm import AsyncLLM
+        folder = self._folder()
+        lora = {} if self.lora is None else {"enable_lora": True, "max_lora_rank": _rank(self.lora)}
+        async with opened_engine(
+            folder,
+            resources=resources,
+            revision=self.revision,
+            defaults={"enable_prefix_caching": True, **lora},
+            max_logprobs=MOST_ALTERNATIVES,
+            # Where requests cannot have seeds of their own, a fixed seed would make an engine that is started
+            # again repeat the draws of its first life.
+            seed=secrets.randbits(31),
+            **self._model_arguments(folder),
+        ) as engine:
+            yield Engine(self, engine)
 
-            engine = AsyncLLM.from_engine_args(self._engine_args(folder, resources))
-        try:
-            live = Engine(self, engine)
-            own = children() - others
-            async with watched(engine.is_sleeping, patience_s=resources.health_s, stop=lambda: end(own)):
-                yield live
-        finally:
-            engine.shutdown(timeout=_SHUTDOWN_S)
+    def batch_engine(
+        self, *, resources: Resources, defaults: Mapping[str, Any] | None = None, **fixed: Any
+    ) -> AbstractContextManager[BatchEngine]:
+        """The model for whole batches, without its adapter; arguments and errors as of `opened_engine`."""
+        folder = self._folder()
+        return batch_engine(
+            folder,
+            resources=resources,
+            revision=self.revision,
+            defaults=defaults,
+            **self._model_arguments(folder),
+            **fixed,
+        )
 
     def require_template(self, tokenizer: Any) -> None:
         """Raises PipelineError when neither the teacher nor its tokenizer has a chat template."""
@@ -120,47 +127,13 @@ class Vllm(Teacher):
     def _folder(self) -> ModelFolder:
         return resolve(self.model, revision=self.revision)
 
-    def _engine_args(self, folder: ModelFolder, resources: Resources) -> Any:
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.platforms import current_platform
-
-        arguments: dict[str, Any] = {
-            "model": folder.source,
-            "revision": self.revision if folder.path is None else None,
-            "dtype": self._dtype(folder),
+    def _model_arguments(self, folder: ModelFolder) -> dict[str, Any]:
+        dtype: str = self.dtype
+        return {
+            "dtype": stored_dtype(folder, revision=self.revision) if dtype == "auto" else dtype,
             "quantization": self.quantization,
             "max_model_len": self.max_model_len,
-            "tensor_parallel_size": resources.tensor_parallel_size,
-            "enable_prefix_caching": True,
-            "max_logprobs": MOST_ALTERNATIVES,
-            "disable_log_stats": True,
-            # Where requests cannot have seeds of their own, a fixed seed would make an engine that is started
-            # again repeat the draws of its first life.
-            "seed": secrets.randbits(31),
         }
-        if current_platform.is_cpu():
-            arguments["enforce_eager"] = True
-        if self.lora is not None:
-            arguments |= {"enable_lora": True, "max_lora_rank": _rank(self.lora)}
-        try:
-            return AsyncEngineArgs(**arguments | resources.engine_args)
-        except TypeError as error:
-            raise PipelineError(f"engine_args: {error}; see vLLM's engine arguments") from error
-
-    def _dtype(self, folder: ModelFolder) -> str:
-        # vLLM's own `auto` turns float32 into whatever 16 bits the machine likes: another text per machine.
-        if self.dtype != "auto" or folder.path is None:
-            return self.dtype
-        config = json.loads((folder.path / "config.json").read_text(encoding="utf-8"))
-        return str(config.get("dtype") or config.get("torch_dtype") or "auto")
-
-
-def _refuse_identity(engine_args: Mapping[str, Any]) -> None:
-    fixed = sorted(_IDENTITY_ARGUMENTS & engine_args.keys())
-    if fixed:
-        raise PipelineError(
-            f"engine_args must not hold {fixed}: they can change the text; set fields of the teacher"
-        )
 
 
 def _adapter_files(folder: str) -> list[str]:

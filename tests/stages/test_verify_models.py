@@ -13,9 +13,9 @@ from factory.core import BudgetSpent, Busy, PipelineError, Refused, Resources, S
 from factory.stages.verification.verify import Verify
 from tests.stages.models import HEADS, Judging, judging, reward_folder
 from tests.stages.tables import completions, site
+from tests.verifiers.test_reward import raw_heads
 from verifiers import Verdict
 from verifiers.canaries import CANARIES
-from verifiers.reward import head_scores
 
 ANSWERS = ["two plus three is five", "the answer is good good", "bad", "The answer is 5."]
 
@@ -46,7 +46,7 @@ def test_raw_head_scores_are_stored_and_another_threshold_scores_nothing_again(
     rows, spent = run(reward(reward_model), ANSWERS, at)
     assert spent["reward_asked"] >= len(ANSWERS)
     kept = [Verdict(**row["verdicts"][0]) for row in rows]
-    assert all(tuple(head_scores(verdict)) == HEADS for verdict in kept), "a head's raw score is not stored"
+    assert all(tuple(raw_heads(verdict)) == HEADS for verdict in kept), "a head's raw score is not stored"
     scores = [verdict.score for verdict in kept]
     middle = sorted(scores)[2]
     again, spent = run(reward(reward_model, threshold=middle), ANSWERS, at)

@@ -115,7 +115,7 @@ def test_pace_counts_one_refusal_per_round_and_grows_by_one_per_round() -> None:
 def test_waits_as_long_as_retry_after_says(tmp_path: Path) -> None:
     with faulty(lambda number, body: "429" if number == 0 else "ok", retry_after="1") as server:
         run(tmp_path, server, count=1, n=1)
-    assert 1.0 <= server.times[1] - server.times[0] < 3.0
+    assert server.times[1] - server.times[0] >= 1.0
 
 
 def test_keeps_the_cap_on_requests_per_minute(tmp_path: Path) -> None:

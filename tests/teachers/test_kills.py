@@ -23,7 +23,7 @@ from tests.teachers.runs import journalled, rows_of, start, write_problems
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(400)]
 
-PROBLEMS, N, KILLS = 800, 4, 20
+N = 4
 SLOTS = 16
 PIPELINE = """
 pipeline: kills
@@ -70,10 +70,12 @@ class Draws:
         return "ok"
 
 
-def kill_often(pipeline: Path, draws: Draws, address: str, chance: random.Random) -> list[set[Any]]:
+def kill_often(
+    pipeline: Path, draws: Draws, address: str, chance: random.Random, *, kills: int
+) -> list[set[Any]]:
     """Kills drivers and actors at random moments; gives what was on disk after each kill."""
     seen: list[set[Any]] = []
-    while len(seen) < KILLS:
+    while len(seen) < kills:
         driver = start(pipeline, "--address", address)
         if chance.random() < 0.3:
             time.sleep(chance.uniform(0.0, 4.0))  # somewhere in the start, or soon after it
@@ -109,18 +111,21 @@ def endpoint() -> Any:
         yield server, draws
 
 
-def test_twenty_kills_keep_every_finished_completion_and_draw_none_twice(
-    tmp_path: Path, endpoint: tuple[Faulty, Draws], ray_cluster: None
+@pytest.mark.parametrize(
+    ("kills", "count"), [(3, 120), pytest.param(20, 800, marks=pytest.mark.long)], ids=["few", "many"]
+)
+def test_kills_keep_every_finished_completion_and_draw_none_twice(
+    tmp_path: Path, endpoint: tuple[Faulty, Draws], ray_cluster: None, kills: int, count: int
 ) -> None:
     import ray
 
     server, draws = endpoint
     pipeline = tmp_path / "p.yaml"
     pipeline.write_text(PIPELINE.format(n=N, url=server.url, slots=SLOTS))
-    write_problems(tmp_path / "problems.jsonl", PROBLEMS)
+    write_problems(tmp_path / "problems.jsonl", count)
     seed = int.from_bytes(os.urandom(4), "big")
     address = ray.get_runtime_context().gcs_address
-    seen = kill_often(pipeline, draws, address, random.Random(seed))
+    seen = kill_often(pipeline, draws, address, random.Random(seed), kills=kills)
 
     server.answer_s = 0.0
     last = start(pipeline, "--address", address)
@@ -131,14 +136,14 @@ def test_twenty_kills_keep_every_finished_completion_and_draw_none_twice(
     doubled = [key for key, records in lines.items() if len(records) > 1]
     assert not doubled, f"seed {seed}: {len(doubled)} completions are in the journal twice"
     assert all(before <= lines.keys() for before in seen), f"seed {seed}: a finished completion is gone"
-    asked_in_vain = draws.asked.total() - PROBLEMS * N
+    asked_in_vain = draws.asked.total() - count * N
     # At a kill so many requests are under way, and their answers have nobody to write them down.
     assert asked_in_vain <= len(seen) * SLOTS, f"seed {seed}: {asked_in_vain} requests too many"
 
     rows = rows_of(pipeline, "sample")
     stage = next(s for s in load_pipeline(pipeline).stages if isinstance(s, Sample))
     wanted = {completion_id(p, stage.draw_identity(), i) for p in rows["id"].unique() for i in range(N)}
-    assert rows["id"].n_unique() == PROBLEMS
+    assert rows["id"].n_unique() == count
     assert Counter(rows["completion_id"]) == Counter(wanted), f"seed {seed}: each completion is there once"
     for problem, index, content in rows.select("id", "sample_index", "content").iter_rows():
         assert lines[problem, index][0]["content"] == content, "a row has not the text that was paid for"

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from factory.core import PipelineError, Resources
-from factory.models.batch_models import can_pool, opened_scorer
+from factory.models.reward_models import can_pool, opened_scorer
 from tests.stages.models import HEADS, reward_folder
 
 LOAD_S = 400.0
@@ -47,7 +47,8 @@ def test_vllm_scores_what_transformers_scores(reward_model: Path) -> None:
         assert list(ours.values()) == pytest.approx(list(theirs.values()), abs=1e-3)
     spread = [heads["correctness"] for heads in scores["transformers"]]
     assert max(spread) - min(spread) > 0.05, "the scores are all alike, so their agreement shows nothing"
-    left = [p for p in engines if p.is_running() and "EngineCore" in " ".join(p.cmdline() or [])]
+    alive = [p for p in engines if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    left = [p for p in alive if "EngineCore" in " ".join(p.cmdline())]
     assert not left, f"engines outlive their scorer: {left}"
 
 

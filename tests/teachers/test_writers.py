@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -39,9 +38,9 @@ def test_a_later_run_waits_until_the_workers_of_a_killed_run_are_gone(tmp_path: 
         pytest.fail("a worker of another run was alive")
     worker.kill()
     worker.wait()
-    started = time.monotonic()
-    with sole_run(str(tmp_path), "run-2", patience_s=10):
-        assert time.monotonic() - started < 5, "a dead worker's lock is free at once"
+    # Without patience: the lock of a dead worker is free.
+    with sole_run(str(tmp_path), "run-2", patience_s=0.0):
+        pass
 
 
 def test_workers_of_the_same_run_share_the_journal(tmp_path: Path) -> None:

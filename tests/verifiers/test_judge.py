@@ -11,7 +11,7 @@ import pytest
 from verifiers import Case, LLMJudge, Math, Verdict
 from verifiers.canaries import CANARIES, error_rates
 from verifiers.judge.model import JudgeCompletion, Message, Model, Sampling, TokenLogprobs, soft_score
-from verifiers.judge.verifier import ModelSource, compare_pairs, rescued
+from verifiers.judge.verifier import ModelSource, rescued
 
 QUESTION = "What is the capital of Australia?"
 GREEDY = Sampling(temperature=0.0, top_p=1.0, max_tokens=64, seed=0, logprobs=20)
@@ -172,24 +172,6 @@ def test_role_tags_and_thinking_never_reach_the_model() -> None:
     asked = model.asked[0][1]["content"]
     assert "System:" not in asked
     assert "secret" not in asked
-
-
-def test_a_model_that_only_likes_a_place_gives_no_preference() -> None:
-    first = Scripted(JudgeCompletion('{"better": "A"}'))
-    assert compare_pairs([(QUESTION, "Canberra it is", "Sydney it is")], model=first, sampling=GREEDY) == [
-        0.5
-    ]
-
-    def right(batch: Sequence[Sequence[Message]], sampling: Sampling) -> list[JudgeCompletion]:
-        texts = [messages[1]["content"] for messages in batch]
-        sides = ["A" if text.index("Canberra") < text.index("Sydney") else "B" for text in texts]
-        return [JudgeCompletion(f'{{"better": "{side}"}}') for side in sides]
-
-    assert compare_pairs([(QUESTION, "Canberra it is", "Sydney it is")], model=right, sampling=GREEDY) == [
-        1.0
-    ]
-    silent = Scripted(JudgeCompletion("none"))
-    assert compare_pairs([(QUESTION, "a b c", "d e f")], model=silent, sampling=GREEDY) == [None]
 
 
 def test_a_rescue_is_marked_and_a_pass_is_never_taken_away() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from verifiers import Case, Reward, Verdict
-from verifiers.reward import Scorer, combine, head_scores, passes
+from verifiers.reward import Scorer, combine, passes
 
 HEADS = {"helpfulness": 3.0, "correctness": 4.0, "coherence": 2.5, "complexity": 1.0, "verbosity": 9.0}
 
@@ -35,14 +35,15 @@ def test_keeps_a_score_exactly_at_the_threshold() -> None:
 
 
 def test_the_verdict_keeps_every_raw_score_to_the_last_bit() -> None:
-    heads = {"score": 0.1 + 0.2, "other": -1e-17}
-    assert (
-        head_scores(Verdict("reward", "1", "pass", detail=" ".join(f"{k}={v!r}" for k, v in heads.items())))
-        == heads
-    )
-    kept = scored(HEADS, combination="am")
-    assert head_scores(kept) == HEADS
-    assert combine(head_scores(kept), combination="am") == kept.score
+    heads = {"correctness": 0.1 + 0.2, "helpfulness": -1e-17, "coherence": 3.0}
+    kept = scored(heads, combination="am")
+    assert raw_heads(kept) == heads
+    assert combine(raw_heads(kept), combination="am") == kept.score
+
+
+def raw_heads(verdict: Verdict) -> dict[str, float]:
+    """The scores in a verdict's detail, as its text is documented: `name=score` with spaces between."""
+    return {name: float(score) for name, score in (part.split("=") for part in verdict.detail.split(" "))}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_a_local_folder_is_scored_by_its_own_logits(folder: Path) -> None:
         with torch.inference_mode():
             ids = tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
             logits = network(input_ids=ids).logits[0].tolist()
-        kept = head_scores(verdict)
+        kept = raw_heads(verdict)
         assert list(kept) == ["helpfulness", "correctness", "coherence"]
         assert list(kept.values()) == pytest.approx(logits, abs=1e-5)
         assert verdict.score == pytest.approx(sum(logits) / 12, abs=1e-5)

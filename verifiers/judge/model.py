@@ -48,13 +48,12 @@ Model = Callable[[Sequence[Sequence[Message]], Sampling], Sequence[JudgeCompleti
 
 _VERDICT = re.compile(r'"correct"\s*:\s*("?)(true|false)\1', re.IGNORECASE)
 _GRADE = re.compile(r'"score"\s*:\s*(\d+(?:\.\d+)?)')
-_CHOICE = re.compile(r'"better"\s*:\s*"([AB])"')
 _THINK_END = "</think>"
 
 
 def stated_value(text: str, *, form: str) -> tuple[str, int] | None:
     """What the last verdict behind the thinking says, and where in the text; null when there is none."""
-    pattern = {"correct": _VERDICT, "score": _GRADE, "better": _CHOICE}[form]
+    pattern = {"correct": _VERDICT, "score": _GRADE}[form]
     start = text.rfind(_THINK_END) + len(_THINK_END) if _THINK_END in text else 0
     if "<think>" in text and _THINK_END not in text:
         return None
@@ -69,7 +68,7 @@ def soft_score(completion: JudgeCompletion, *, form: str, highest: int = 5) -> f
     """A score between 0 and 1 from the probabilities at the verdict's own token; null when it cannot be read.
 
     `correct`: p(true) / (p(true) + p(false)). `score`: the expected grade over the digits, by `highest`.
-    `better`: p(A) / (p(A) + p(B)). Without probabilities the stated value counts as certain, since a verdict
+    Without probabilities the stated value counts as certain, since a verdict
     was given; a text without a verdict has no score, which is not a score of 0 or 0.5.
     """
     stated = stated_value(completion.text, form=form)
@@ -83,8 +82,7 @@ def soft_score(completion: JudgeCompletion, *, form: str, highest: int = 5) -> f
         return None
     if form == "score":
         return _expected_grade(top, highest=highest)
-    sides = ("true", "false") if form == "correct" else ("a", "b")
-    weights = [_mass(top, side) for side in sides]
+    weights = [_mass(top, side) for side in ("true", "false")]
     return weights[0] / sum(weights) if sum(weights) > 0 else None
 
 
@@ -92,7 +90,7 @@ def _certain(value: str, *, form: str, highest: int) -> float | None:
     if form == "score":
         grade = float(value) / highest
         return grade if 0 <= grade <= 1 else None
-    return 1.0 if value in ("true", "A") else 0.0
+    return 1.0 if value == "true" else 0.0
 
 
 def _top_at(tokens: Sequence[TokenLogprobs], position: int) -> Mapping[str, float] | None:

@@ -12,11 +12,11 @@ from typing import Literal
 from pydantic import Field
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
-from verifiers.judge.model import JudgeCompletion, Message, Model, Sampling, soft_score
-from verifiers.judge.prompts import grade_messages, pair_messages, reference_messages
+from verifiers.judge.model import Message, Model, Sampling, soft_score
+from verifiers.judge.prompts import grade_messages, reference_messages
 from verifiers.judge.rules import early_finding, for_the_judge
 
-__all__ = ["LLMJudge", "ModelSource", "compare_pairs", "may_rescue", "rescued"]
+__all__ = ["LLMJudge", "ModelSource", "may_rescue", "rescued"]
 
 ModelSource = Callable[[str], AbstractContextManager[Model]]
 """Opens the model of a name; the caller who has the machines supplies it."""
@@ -153,27 +153,6 @@ def _mark(seed: int, vote: int, prompt: str, answer: str) -> str:
     """A delimiter that the judged text cannot foresee, and that a second run draws again."""
     drawn = hashlib.sha256(f"{seed}\0{vote}\0{prompt}\0{answer}".encode("utf-8", "replace")).hexdigest()
     return f"=== {drawn[:16]} ==="
-
-
-def compare_pairs(
-    pairs: Sequence[tuple[str, str, str]], *, model: Model, sampling: Sampling
-) -> list[float | None]:
-    """For each (prompt, first, second) how much better the first is, from 0 to 1, asked in both orders.
-
-    Null when either order gives no readable verdict. A judge that only likes a place comes out at 0.5.
-    """
-    conversations = []
-    for prompt, first, second in pairs:
-        mark = _mark(sampling.seed, 0, prompt, first + second)
-        question, *answers = (for_the_judge(text, limit=SHOWN_CHARS) for text in (prompt, first, second))
-        conversations.append(pair_messages(question, first=answers[0], second=answers[1], mark=mark))
-        conversations.append(pair_messages(question, first=answers[1], second=answers[0], mark=mark))
-    completions: Sequence[JudgeCompletion] = model(conversations, sampling)
-    scores = [soft_score(completion, form="better") for completion in completions]
-    return [
-        None if ahead is None or behind is None else (ahead + 1.0 - behind) / 2
-        for ahead, behind in zip(scores[::2], scores[1::2], strict=True)
-    ]
 
 
 def may_rescue(rule: Verdict) -> bool:

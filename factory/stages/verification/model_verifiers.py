@@ -16,8 +16,8 @@ from pydantic import Field, field_validator
 
 from factory.core import Resources, Site, digest
 from factory.core.paths import ModelName
-from factory.models.batch_models import opened_scorer
 from factory.models.resolve import resolve
+from factory.models.reward_models import opened_scorer
 from factory.models.spending_caps import SpendingCaps, SpendingLedger
 from factory.stages.verification.verifier_config import Asked, Opened, Route
 from factory.storage.lease import fence

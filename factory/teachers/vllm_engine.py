@@ -1,4 +1,4 @@
-"""A model that vLLM holds in this process: prompts by its template, requests, what comes back."""
+"""A teacher on a vLLM engine: prompts by its template, requests, what comes back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from factory.core import PipelineError, TeacherError
+from factory.models.vllm_process import final_output
 from factory.teachers.alternatives import Alternatives, byte_ends, tail_mass, vocabulary_digest
 from factory.teachers.base import Completion, Request, Sampling, TeacherDown, split_reasoning
 
@@ -97,10 +98,7 @@ class Engine:
             structured_outputs=structured_output(how.structure),
         )
         (prompt,) = self._engine.renderer.render_cmpl([TokensPrompt(prompt_token_ids=list(tokens))])
-        last = None
-        async for output in self._engine.generate(prompt, params, number, lora_request=self._lora):
-            last = output
-        return last
+        return await final_output(self._engine.generate(prompt, params, number, lora_request=self._lora))
 
     def _completion(self, output: Any, *, prompt: Sequence[int], how: Sampling) -> Completion:
         made = output.outputs[0]
