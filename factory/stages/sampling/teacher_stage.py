@@ -37,7 +37,9 @@ class Structure(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """The form that is set, as JSON values."""
-        return self.model_dump(mode="json", exclude_none=True)
+        choice = None if self.choice is None else list(self.choice)
+        forms = {"json_schema": self.json_schema, "regex": self.regex, "choice": choice}
+        return {name: value for name, value in forms.items() if value is not None}
 
 
 class Drawing(Stage):
