@@ -11,7 +11,7 @@ print(done.release.frame().select("id", "verdict").collect())
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -33,6 +33,8 @@ class Finished:
 
     manifests: Sequence[dict[str, Any]]
     """The manifest of each step, in order: rows in, kept, rejected by reason, what was spent."""
+    spent: Mapping[str, int]
+    """What this run itself cost: completions drawn, completions taken from the journal, tokens."""
     release: Release | None
     """The version that holds the rows; null where the pipeline asks for no release."""
 
@@ -80,7 +82,7 @@ def run(
         nonlocal release
         release = _release_of(pipeline, manifests)
 
-    manifests = run_steps(
+    ran = run_steps(
         pipeline.steps,
         root=pipeline.root,
         run_id=pipeline.run_id,
@@ -89,7 +91,7 @@ def run(
         quiet=quiet,
         then=build,
     )
-    return Finished(manifests, release)
+    return Finished(ran.manifests, ran.spent, release)
 
 
 def open_release(path: str | PathLike[str]) -> Release:

@@ -80,12 +80,10 @@ def _show(session: Session, steps: Sequence[PlannedStep], seen: Preview | None) 
 def _seen(session: Session, rows: int, *, address: str | None, local: bool, quiet: bool) -> Preview:
     """Runs a few rows up to the last step that asks a teacher."""
     few = session.preview(rows)
-    manifests = run_steps(
-        few.steps, root=few.root, run_id=few.run_id, local=local, address=address, quiet=quiet
-    )
+    ran = run_steps(few.steps, root=few.root, run_id=few.run_id, local=local, address=address, quiet=quiet)
     source = session.steps[0].stage
     assert isinstance(source, SourceStage)
-    return Preview(source.row_count(), manifests)
+    return Preview(source.row_count(), ran.manifests)
 
 
 def _plain(planned: PlannedStep) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from urllib.parse import urlparse
 
 import typer
 
+from factory.api import Finished
 from factory.api import run as run_pipeline
 from factory.cli.show import console, counted, funnel, print_json, table
 from factory.core.paths import is_url
@@ -83,13 +84,21 @@ def run(
         return
     funnel(manifests)
     _note_bad_lines(session, manifests[0])
-    drawn = sum(m["spent"].get("completions_drawn", 0) for m in manifests)
-    reused = sum(m["spent"].get("completions_reused", 0) for m in manifests)
-    if drawn or reused:
-        console.print(f"\ncompletions: {drawn:,} drawn, {reused:,} reused from the journal")
+    _note_spent(done)
     if release is not None:
         console.print(f"\nrelease {release.version}: {release.url}")
         _note_verdicts(release)
+
+
+def _note_spent(done: Finished) -> None:
+    """What this run drew, and what all runs together did for the rows of these steps."""
+    counts = [(f"completions_{how}", done.spent.get(f"completions_{how}", 0)) for how in ("drawn", "reused")]
+    whole = {key: sum(m["spent"].get(key, 0) for m in done.manifests) for key, _ in counts}
+    if any(whole.values()):
+        (_, drawn), (_, reused) = counts
+        earlier = sum(whole.values()) - drawn - reused
+        before = f"; {earlier:,} in shards that earlier runs finished" if earlier else ""
+        console.print(f"\ncompletions: {drawn:,} drawn, {reused:,} reused from the journal{before}")
 
 
 def _plain(release: Release) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from factory.core.paths import expand
+
 __all__ = ["Price", "Resources"]
 
 
@@ -84,6 +86,12 @@ class Resources(BaseModel):
                 )
         return base_url
 
+    @model_validator(mode="before")
+    @classmethod
+    def _expanded(cls, given: Any) -> Any:
+        """`${NAME}` and `${NAME:-default}` stand for environment variables in every run option."""
+        return {key: _expanded(value) for key, value in given.items()} if isinstance(given, dict) else given
+
     @model_validator(mode="after")
     def _priced(self) -> Resources:
         if self.money_budget is not None and self.price is None:
@@ -91,3 +99,12 @@ class Resources(BaseModel):
                 "`money_budget` wants `price`: {prompt: .., completion: ..}, dollars per million tokens"
             )
         return self
+
+
+def _expanded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    found = expand(value)
+    return int(found) if found.isdecimal() else found

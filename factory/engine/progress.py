@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from factory.engine.pace import Pace
 from factory.engine.schedule import Schedule, StepState
 
-__all__ = ["Board", "snapshot"]
+__all__ = ["Board", "line", "share_done", "snapshot"]
 
 PLAIN_EVERY_S = 30.0
+SEEN_EVERY_S = 0.5
+"""Counting what is finished inside shards lists the journal, so it is done no more often."""
 
 
 def snapshot(schedule: Schedule) -> list[dict[str, Any]]:
@@ -34,6 +37,7 @@ def _record(schedule: Schedule, index: int, state: StepState) -> dict[str, Any]:
         "step": state.step.name,
         "state": "reused" if reused else "done" if state.manifest else "running" if working else "waiting",
         "shards_done": counts.get("shards", 0) if state.manifest else len(state.done),
+        "shards_now": len(state.receipts),
         "shards": counts.get("shards", schedule.shards) if state.manifest else schedule.shards,
         "rows_kept": counts.get("rows_kept", 0),
         "rows_rejected": counts.get("rows_rejected", 0),
@@ -58,13 +62,15 @@ class Board:
     def __init__(self, title: str, *, quiet: bool = False) -> None:
         self._title, self._quiet = title, quiet
         self._watches: dict[int, Callable[[], Mapping[str, int]] | None] = {}
+        self._paces: dict[int, Pace] = {}
         self._started = self._shown = time.monotonic()
+        self._noted = 0.0
         self._console = Console(stderr=True)
         self._live: Live | None = None
 
     def __enter__(self) -> Board:
         if self._console.is_terminal and not self._quiet:
-            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live = Live(console=self._console, refresh_per_second=4)
             self._live.start()
         return self
 
@@ -72,21 +78,25 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live:
+            # A run that ends well prints its own table; of one that does not, this is what is left to see.
+            self._live.transient = kind is None
             self._live.stop()
 
     def show(self, schedule: Schedule) -> None:
         """Redraws the table, or prints a line when the last is 30 s old."""
-        if self._live:
-            self._live.update(self._table(self._seen(schedule)))
-            return
         now = time.monotonic()
-        if self._quiet or now - self._shown < PLAIN_EVERY_S:
+        if self._quiet or now - self._noted < SEEN_EVERY_S:
             return
-        self._shown = now
-        print(self.line(self._seen(schedule)), file=sys.stderr, flush=True)
+        self._noted = now
+        records = self._seen(schedule)
+        if self._live:
+            self._live.update(self._table(records))
+        elif now - self._shown >= PLAIN_EVERY_S:
+            self._shown = now
+            print(line(records), file=sys.stderr, flush=True)
 
     def _seen(self, schedule: Schedule) -> list[dict[str, Any]]:
-        """The snapshot, with what is finished inside shards under way."""
+        """The snapshot, with what is finished inside shards under way, the rate and the time left."""
         records = snapshot(schedule)
         for index, record in enumerate(records):
             if record["state"] != "running":
@@ -99,21 +109,24 @@ class Board:
             before = records[index - 1] if index else None
             if before and before["state"] in ("done", "reused"):
                 record["at_most"] = dict(step.stage.cost(before["rows_kept"]))
+            pace = self._paces.setdefault(index, Pace())
+            pace.note(share_done(record), tokens=record["inside"].get("completion_tokens", 0))
+            record["eta_s"], record["tokens_per_s"] = pace.eta_s, pace.tokens_per_s
+            price = step.site.resources.price
+            if price and record["inside"]:
+                drawn = record["inside"]
+                record["dollars"] = (
+                    price.micro_dollars(drawn.get("prompt_tokens", 0), drawn.get("completion_tokens", 0))
+                    / 1e6
+                )
         return records
-
-    def line(self, records: Sequence[dict[str, Any]]) -> str:
-        """`12:00:31 sample 3/8 shards, kept 96 %, 145 tok/s, ETA 130 s` for each step under way."""
-        elapsed = time.monotonic() - self._started
-        busy = [r for r in records if r["state"] == "running"]
-        stamp = datetime.now(UTC).strftime("%H:%M:%S")
-        return f"{stamp} " + ("; ".join(_words(r, elapsed) for r in busy) or "starting")
 
     def _table(self, records: Sequence[dict[str, Any]]) -> Table:
         table = Table(title=f"{self._title}  {time.monotonic() - self._started:.0f} s")
-        for name, side in (("step", "left"), ("state", "left"), ("shards", "right"), ("kept", "right")):
-            table.add_column(name, justify=side)  # type: ignore[arg-type]
-        table.add_column("rejected", justify="right")
-        table.add_column("tokens", justify="right")
+        for name in ("step", "state"):
+            table.add_column(name)
+        for name in ("shards", "kept", "rejected", "kept %", "tokens", "tok/s", "$", "ETA"):
+            table.add_column(name, justify="right")
         colour = {"running": "bold cyan", "done": "green", "reused": "dim", "waiting": "dim"}
         for r in records:
             tokens = r.get("inside", r["spent"]).get("completion_tokens")
@@ -121,27 +134,61 @@ class Board:
                 r["step"],
                 r["state"],
                 f"{r['shards_done']}/{r['shards']}",
-                str(r["rows_kept"]),
-                str(r["rows_rejected"]),
+                f"{r['rows_kept']:,}",
+                f"{r['rows_rejected']:,}",
+                _share_kept(r),
                 "" if tokens is None else f"{tokens:,}",
+                "" if r.get("tokens_per_s") is None else f"{r['tokens_per_s']:,.0f}",
+                "" if r.get("dollars") is None else f"{r['dollars']:.2f}",
+                "" if r.get("eta_s") is None else _time(r["eta_s"]),
                 style=colour[r["state"]],
             )
         return table
 
 
-def _words(record: dict[str, Any], elapsed_s: float) -> str:
+def share_done(record: Mapping[str, Any]) -> float:
+    """The share of a step's work that is done: of completions where it asks a teacher, else of shards."""
+    shards = max(1, record["shards"])
+    finished = record["shards_done"] / shards
+    most = record.get("at_most", {}).get("completions")
+    if not most:
+        return float(finished)
+    drawn = record.get("inside", {}).get("completions", 0) + record["spent"].get("completions_reused", 0)
+    earlier = most * (record["shards_done"] - record["shards_now"]) / shards
+    return float(min(1.0, max(finished, (drawn + earlier) / most)))
+
+
+def line(records: Sequence[Mapping[str, Any]]) -> str:
+    """`12:00:31 sample 3/8 shards, kept 96 %, 145 tok/s, ETA 130 s` for each step under way."""
+    busy = [r for r in records if r["state"] == "running"]
+    stamp = datetime.now(UTC).strftime("%H:%M:%S")
+    return f"{stamp} " + ("; ".join(_words(r) for r in busy) or "starting")
+
+
+def _words(record: Mapping[str, Any]) -> str:
     words = [f"{record['step']} {record['shards_done']}/{record['shards']} shards"]
-    rows = record["rows_kept"] + record["rows_rejected"]
-    if rows:
-        words.append(f"kept {100 * record['rows_kept'] / rows:.0f} %")
+    if share := _share_kept(record):
+        words.append(f"kept {share} %")
     inside, at_most = record.get("inside", {}), record.get("at_most", {})
     for what, count in inside.items():
         total = f"/{at_most[what]:,}" if what in at_most and what != "completion_tokens" else ""
         words.append(f"{count:,}{total} {what.replace('_', ' ')}")
-    tokens = inside.get("completion_tokens")
-    if tokens:
-        words.append(f"{tokens / elapsed_s:.0f} tok/s")
-    if record["shards_done"]:
-        left = record["shards"] - record["shards_done"]
-        words.append(f"ETA {elapsed_s * left / record['shards_done']:.0f} s")
+    if record.get("tokens_per_s") is not None:
+        words.append(f"{record['tokens_per_s']:,.0f} tok/s")
+    if record.get("dollars") is not None:
+        words.append(f"${record['dollars']:.2f}")
+    if record.get("eta_s") is not None:
+        words.append(f"ETA {_time(record['eta_s'])}")
     return ", ".join(words)
+
+
+def _share_kept(record: Mapping[str, Any]) -> str:
+    rows = record["rows_kept"] + record["rows_rejected"]
+    return f"{100 * record['rows_kept'] / rows:.0f}" if rows else ""
+
+
+def _time(seconds: float) -> str:
+    """`42 s`, `17 min`, `3.4 h`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

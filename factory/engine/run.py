@@ -6,7 +6,7 @@ import os
 import platform
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +20,23 @@ from factory.engine.worker import Failed, Unit
 from factory.storage.files import join, write_json
 from factory.storage.lease import lease
 
-__all__ = ["RunRecord", "run"]
+__all__ = ["Ran", "RunRecord", "run"]
 
 RECORD_EVERY_S = 5.0
 PROCESSES_FROM_SHARDS = 8
 """With fewer, the seconds that worker processes need to start are not won back."""
 RETRIED = frozenset({"Busy", "SandboxError"})
 """Failures that are the machine's fault: the unit is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a run gave."""
+
+    manifests: list[dict[str, Any]]
+    """The manifest of every step, those that were reused among them."""
+    spent: Mapping[str, int]
+    """What the shards cost that this run finished: completions drawn and reused, tokens."""
 
 
 @dataclass
@@ -64,8 +74,8 @@ def run(
     address: str | None = None,
     quiet: bool = False,
     then: Callable[[list[dict[str, Any]]], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Runs what is not done and gives every step's manifest, in order.
+) -> Ran:
+    """Runs what is not done and gives every step's manifest, in order, and what this run itself spent.
 
     A second run on the same folder is refused while the first is alive; `then` is called with the manifests
     while the folder is still held. Ctrl-C and errors give up what is under way, paid requests too, and leave
@@ -81,7 +91,7 @@ def run(
         if then:
             then(manifests)
         record.write("ok", schedule)
-    return manifests
+    return Ran(manifests, schedule.spent(run_id))
 
 
 def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | None, quiet: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,6 +126,15 @@ class Schedule:
             state.done.add(receipt["shard"])
             state.receipts[receipt["shard"]] = receipt
         self.seal_finished()
+
+    def spent(self, run_id: str) -> dict[str, int]:
+        """What the shards cost that a run finished, over all its steps."""
+        total: Counter[str] = Counter()
+        for state in self.states:
+            for receipt in state.receipts.values():
+                if receipt.get("run") == run_id:
+                    total.update(receipt["spent"])
+        return dict(total)
 
     def seal_finished(self) -> None:
         """Writes the manifest of every step whose receipts are complete and whose upstream is sealed."""

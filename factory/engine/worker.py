@@ -238,6 +238,7 @@ def _commit(
         "spent": dict(flow.spent or {}),
         "seconds": round(time.monotonic() - started, 4),
         "attempt": unit.attempt,
+        "run": step.site.run_id,
         "host": platform.node(),
         "pid": os.getpid(),
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),

@@ -58,7 +58,7 @@ def engine_rate(folder: Path) -> float:
     run(warm, root=str(folder / "warm"), run_id="warm", quiet=True)
     steps = make_steps(stages, resources={}, root=str(folder / "p"), workspace=str(folder))
     started = time.monotonic()
-    manifests = run(steps, root=str(folder / "p"), run_id="bench", quiet=True)
+    manifests = run(steps, root=str(folder / "p"), run_id="bench", quiet=True).manifests
     seconds = time.monotonic() - started
     if manifests[-1]["rows_kept"] != ROWS:
         raise SystemExit(f"{manifests[-1]['rows_kept']} rows came out of {ROWS}")

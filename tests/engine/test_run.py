@@ -36,7 +36,7 @@ def steps_of(folder: Path, stages: Sequence[Stage], **resources: Resources) -> l
 
 def go(folder: Path, *stages: Stage, **options: Any) -> list[dict[str, Any]]:
     options = {"local": True, "quiet": True, "run_id": "r"} | options
-    return run(steps_of(folder, stages), root=str(folder / "p"), **options)
+    return run(steps_of(folder, stages), root=str(folder / "p"), **options).manifests
 
 
 def ids(step: Step, side: str = "shards") -> list[int]:
