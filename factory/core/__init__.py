@@ -42,6 +42,7 @@ from factory.core.stage import (
     Survey,
     cut,
 )
+from factory.core.storable import storable
 
 __all__ = [
     "COMPLETION_COLUMNS",
@@ -82,4 +83,5 @@ __all__ = [
     "problem_id",
     "prompt_text",
     "prompt_texts",
+    "storable",
 ]

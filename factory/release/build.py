@@ -13,6 +13,7 @@ import pyarrow as pa
 from factory.core import DataError, PipelineError, WorkspaceError
 from factory.release.card import card
 from factory.release.conservation import check_files, check_steps
+from factory.release.credentials import without_credentials, yaml_without_credentials
 from factory.release.describe import FORMAT, describe, lineage, release_fingerprint
 from factory.release.release_gate import check_columns
 from factory.release.release_stats import Tally
@@ -59,7 +60,7 @@ def build_release(
         steps: all steps of the pipeline in order, each finished.
         root: the releases folder, a local path or fsspec URL.
         pipeline_name: name of the pipeline.
-        pipeline_yaml: the pipeline file as it was run.
+        pipeline_yaml: the pipeline file as it was run; credentials in it are left out.
         provenance: where values come from, by `stages.STEP.FIELD`.
         reports: more that a step has to say than its manifest, by step name, for example the coverage of a
             decontamination; it must follow from the step's identity.
@@ -116,10 +117,10 @@ def _fill(
     found = describe(
         spec=spec, steps=steps, tally=tally, held_back=held_back, provenance=provenance, reports=reports
     )
-    manifest = {**head, **found}
+    manifest: dict[str, Any] = without_credentials({**head, **found})
     files += [
-        folder.write_text("lineage.json", _json(lineage(steps))),
-        folder.write_text("pipeline.yaml", yaml),
+        folder.write_text("lineage.json", _json(without_credentials(lineage(steps)))),
+        folder.write_text("pipeline.yaml", yaml_without_credentials(yaml)),
         folder.write_text("README.md", card(manifest, files=files, schemas=_part_schemas(folder, files))),
         folder.write_text("report.html", report(manifest, samples=tally.samples)),
     ]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from factory.core import FactoryError, TeacherError, WorkspaceError
+from factory.core import FactoryError, TeacherError, WorkspaceError, storable
 from factory.storage.content_cache import KEY_BYTES, KeyedRows, key_array
 
 __all__ = ["Form", "Memory", "Remembering", "remembering"]
@@ -39,7 +39,7 @@ class Memory:
     def add(self, answers: Mapping[bytes, str]) -> None:
         """Keeps answers. Raises WorkspaceError when they cannot be written: they were paid for."""
         try:
-            self._rows.add(key_array(list(answers)), pa.table({"answer": list(answers.values())}))
+            self._rows.add(key_array(list(answers)), pa.table({"answer": storable(list(answers.values()))}))
         except WorkspaceError as error:
             raise WorkspaceError(
                 f"{len(answers)} answers of a model were paid for and cannot be kept; the run stops before "

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from factory.core import Busy, Resources
+from factory.core import Busy, Resources, storable
 from factory.core.choice import draw
 from factory.teachers.alternatives import Alternatives
 
@@ -33,6 +33,10 @@ FinishReason = Literal["stop", "length", "error"]
 
 class TeacherDown(Busy):
     """The live teacher is dead: it has to be opened again before the request can be repeated."""
+
+
+_TEXTS = ("content", "reasoning_content", "error", "detail", "stopped_by")
+"""What a model, an endpoint or a program wrote of a completion, besides its segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ class TurnSegment:
     """`code` is a block that was run, fences included; `output` what it printed; `hint` a text put in."""
     text: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", storable(self.text))
+
     @property
     def train(self) -> bool:
         """Whether the teacher wrote it, so that a student may learn to."""
@@ -117,6 +124,10 @@ class Completion:
     """The whole turn in order, where others than the teacher wrote parts of it; null: it is all its own."""
     reread_tokens: int | None = None
     """Prompt tokens beyond `prompt_tokens` that later requests of the same turn cost; null: none."""
+
+    def __post_init__(self) -> None:
+        for name in _TEXTS:
+            object.__setattr__(self, name, storable(getattr(self, name)))
 
     @property
     def all_prompt_tokens(self) -> int:

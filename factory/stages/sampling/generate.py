@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from factory.core import MESSAGE, Apply, Flow, Site, cut, problem_id
+from factory.core import MESSAGE, Apply, Flow, Site, cut, problem_id, storable
 from factory.stages.sampling.prompt_template import RowTemplate, TemplateFailure
 from factory.stages.sampling.teacher_stage import Drawing
 from factory.teachers import Completion, Request, Sampler, request_seed
@@ -123,7 +123,7 @@ class Generate(Drawing):
             found = list(re.finditer(self.extract, completion.content))
             text = found[-1][1 if found[-1].re.groups else 0] if found else None
         try:
-            return _typed(text or "", self.kind)
+            return storable(_typed(text or "", self.kind))
         except ValueError as error:
             return _Unfit("unparsed", {"error": str(error)[:_SHOWN], "content": completion.content[:_SHOWN]})
 
@@ -152,7 +152,7 @@ class _Unfit:
 
     def __init__(self, reason: str, evidence: Mapping[str, Any] | None) -> None:
         self.reason = reason
-        self.evidence = None if evidence is None else json.dumps(dict(evidence), ensure_ascii=False)
+        self.evidence = None if evidence is None else json.dumps(storable(evidence), ensure_ascii=False)
 
 
 def _rendered(template: RowTemplate, row: Mapping[str, Any]) -> str | _Unfit:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, field_validator, model_validator
 
-from factory.core import Apply, Filter, Flow, Site, cut, digest
+from factory.core import Apply, Filter, Flow, Site, cut, digest, storable
 from factory.storage.lease import fence
 from factory.teachers.alternatives import packed, unpacked
 from factory.teachers.answer_cache import Form, Remembering, remembering
@@ -136,7 +136,9 @@ class Perplexity(Filter):
             }
         for field, values in columns.items():
             batch = batch.append_column(field, pa.array(values, field.type))
-        proofs = [None if proof is None else json.dumps(proof, ensure_ascii=False) for _, proof in found]
+        proofs = [
+            None if proof is None else json.dumps(storable(proof), ensure_ascii=False) for _, proof in found
+        ]
         flow = cut(
             batch,
             pa.array([reason for reason, _ in found], pa.string()),

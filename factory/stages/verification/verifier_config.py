@@ -6,10 +6,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from factory.core import Site
+from factory.core import Site, storable
 from verifiers import Case, Verdict, Verifier
 from verifiers.canaries import Canary
 
@@ -24,8 +24,8 @@ class Opened:
 
     def __init__(self, judge: Asked, *, judge_canaries: Asked | None = None) -> None:
         """`judge_canaries` judges the cases whose verdict is known, where that is done otherwise."""
-        self.judge = judge
-        self.judge_canaries = judge_canaries or judge
+        self.judge = _storing(judge)
+        self.judge_canaries = _storing(judge_canaries or judge)
         self._spent = Counter[str]()
         self._lock = threading.Lock()
 
@@ -39,6 +39,15 @@ class Opened:
         with self._lock:
             taken, self._spent = self._spent, Counter[str]()
         return taken
+
+
+def _storing(judge: Asked) -> Asked:
+    """The judge with verdicts that can be stored, whatever a program or a model wrote into them."""
+
+    def judged(cases: Sequence[Case]) -> Sequence[Verdict | None]:
+        return [v if v is None else replace(v, detail=storable(v.detail)) for v in judge(cases)]
+
+    return judged
 
 
 @dataclass(frozen=True, slots=True)
