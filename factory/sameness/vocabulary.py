@@ -8,6 +8,7 @@ from importlib.resources import files
 __all__ = [
     "CONTRARY",
     "ENGLISH",
+    "FUNCTION_WORDS",
     "LANGUAGES",
     "MATH_NAMES",
     "NEGATIONS",
@@ -45,10 +46,21 @@ ENGLISH = _set(
 )
 """Frequent words that few other languages have."""
 
+FUNCTION_WORDS = (ENGLISH | SHORT_WORDS) - {"a", "i"} | _set(
+    "a about after all also and any are because been before both but during each either enough every "
+    "few first for from given into its itself just last least less let like make more most must name "
+    "new next none nor not now number numbers off one only other our out over per please same several "
+    "should since solve some such than them these those three through too total two under until up very "
+    "was way were will without would you your compute calculate evaluate simplify determine prove show "
+    "suppose consider express answer"
+)
+"""Words that are no names, so that their case says nothing."""
+
 POLITE = _set("please kindly")
 """Words that ask nicely and say nothing."""
 
 WRAPPER = _set(
+    "number line last own new single separate sentence sentences words bold brackets tag tags very much ok "
     "please kindly solve answer the following problem question task below above given carefully and step by "
     "think through let us let's lets show your work working steps reasoning reason explain explanation "
     "explanations process put provide give write final result solution box boxed within inside in a an to "

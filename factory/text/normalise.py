@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from factory.text.strings import Texts, row_blocks, utf8
 from factory.text.token_table import Tokens, alphabet
 
-__all__ = ["HASH_BYTES", "Form", "content_hash", "hash_shard", "normalise"]
+__all__ = ["HASH_BYTES", "Form", "content_hash", "normalise"]
 
 Form: TypeAlias = Literal["nfc", "spaced", "alnum", "symbols", "letters"]
 """`nfc`: canonical composition alone.
@@ -81,13 +81,6 @@ def content_hash(texts: Texts, *, form: Form = "symbols") -> pa.FixedSizeBinaryA
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(HASH_BYTES), len(texts), [_validity(texts), pa.py_buffer(bytes(out))]
     )
-
-
-def hash_shard(hashes: pa.FixedSizeBinaryArray, *, shards: int) -> pa.Int32Array:
-    """The shard of each hash, by its leading 32 bits: equal hashes meet in the same shard."""
-    whole = np.frombuffer(hashes.buffers()[1], np.uint8, len(hashes) * HASH_BYTES, hashes.offset * HASH_BYTES)
-    prefix = np.ascontiguousarray(whole.reshape(-1, HASH_BYTES)[:, :4]).view(">u4").ravel().astype(np.uint64)
-    return pa.array((prefix * np.uint64(shards) >> np.uint64(32)).astype(np.int32))
 
 
 def _flat(texts: Texts) -> pa.Array:

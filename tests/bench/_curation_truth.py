@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from _curation_dedup import decided, table_of
 from _curation_inputs import benchmark_items, prompts, records, rephrased
 from _report import figure
 
 from factory.embeddings.encode import Embedder
-from factory.embeddings.vectors import Vectors
 from factory.stages.decontamination.meaning_rule import MeaningRule, close_items, judge
 from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
 from factory.stages.decontamination.planted_copies import KINDS, plant
-from factory.stages.dedup.greedy import GreedyKeep
-from factory.stages.dedup.keep_order import exact_duplicates, keep_rank
-from factory.stages.dedup.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
-from factory.stages.dedup.pair_search import PairSearch, assign, cluster_pairs, train_centroids
-from factory.text.normalise import content_hash, hash_shard
+from factory.stages.dedup.exact import DedupExact
+from factory.stages.dedup.fuzzy import DedupFuzzy
 from factory.text.numbers import numbers
 
 __all__ = ["run"]
@@ -30,8 +27,8 @@ def run() -> None:
     """All figures on real data."""
     _copies_of_math500()
     _uncheckable()
-    vectors = _rephrased_gsm8k()
-    _shards(vectors)
+    _rephrased_gsm8k()
+    _shards()
 
 
 def _copies_of_math500() -> None:
@@ -74,8 +71,8 @@ def _uncheckable() -> None:
         )
 
 
-def _rephrased_gsm8k() -> Vectors:
-    """Twins found and clean rows flagged by n-grams and meaning together; returns the vectors of all rows."""
+def _rephrased_gsm8k() -> None:
+    """Twins found and clean rows flagged by n-grams and meaning together."""
     items = [item for item in benchmark_items() if item[0] == "gsm8k"]
     twins, rng = rephrased(), Random(0)
     clean = rng.sample([r["problem"] for r in records("math/deepscaler_math_train.json")], 700)
@@ -102,65 +99,31 @@ def _rephrased_gsm8k() -> Vectors:
     )
     figure("clean_rows_flagged", false, unit="share", baseline=len(clean), bar=0.01, holds=false <= 0.01)
     figure("rows_for_review", review, unit="rows", baseline=len(rows), bar=None, holds=True)
-    return Vectors.joined([vectors, item_vectors])
 
 
-def _shards(vectors: Vectors) -> None:
-    """Exact, fuzzy, semantic and n-gram outcomes for 1, 2 and 7 shards."""
+def _shards() -> None:
+    """Exact, fuzzy and n-gram outcomes for 1, 2 and 7 shards."""
     rng = Random(1)
     texts = prompts()[:6000]
     texts += [made for t in texts[:1500] if (made := plant(t, kind=rng.choice(KINDS), rng=rng))]
-    ids = pa.array([f"{i * 7919 % 100_003:06d}" for i in range(len(texts))])
-    outcomes = [_outcome(texts, ids, vectors, shards) for shards in (1, 2, 7)]
+    outcomes = [_outcome(texts, shards) for shards in (1, 2, 7)]
     same = sum(outcome == outcomes[0] for outcome in outcomes)
     sizes = "+".join(str(len(part)) for part in outcomes[0])
-    figure(
-        "shard_counts_alike", same, unit=f"of 3 runs ({sizes} removals)", baseline=3, bar=3.0, holds=same == 3
-    )
+    figure("shard_counts_alike", same, unit=f"of 3 runs ({sizes} rows)", baseline=3, bar=3.0, holds=same == 3)
 
 
-def _outcome(texts: list[str], ids: pa.Array, vectors: Vectors, shards: int) -> tuple[Any, ...]:
-    column, rank = pa.array(texts), keep_rank(ids)
-    hashes = content_hash(column)
-    shard = hash_shard(hashes, shards=shards).to_numpy()
-    exact = set()
-    for s in range(shards):
-        rows = np.flatnonzero(shard == s)
-        table = exact_duplicates(hashes.take(pa.array(rows)), rank=rank[rows])
-        exact |= {(int(rows[r["row"]]), int(rows[r["kept_row"]])) for r in table.to_pylist()}
+def _outcome(texts: list[str], shards: int) -> tuple[Any, ...]:
     cuts = np.array_split(np.arange(len(texts)), shards)
-    search = MinHashSearch()
-    sketches = Sketches.joined([sketch(column.take(pa.array(c)), search=search) for c in cuts])
-    keep = GreedyKeep(rank)
-    for worker in range(shards):
-        bands = range(worker * 32 // shards, (worker + 1) * 32 // shards)
-        for edges in fuzzy_pairs(sketches, rank=rank, search=search, bands=bands):
-            keep.add(edges)
-    fuzzy = keep.finish(reason="fuzzy").removals.to_pylist()
+    table, column = table_of(texts), pa.array(texts)
+    parts = [table.take(pa.array(c)) for c in cuts]
+    kept = [
+        pa.concat_tables(decided(stage, parts)[0])["origin"].to_pylist()
+        for stage in (DedupExact(), DedupFuzzy())
+    ]
     index = NgramIndex.build(benchmark_items())
     hits = [
-        [
-            (int(c[h["row"]]), h["item_id"], h["span_end"])
-            for h in index.match(column.take(pa.array(c))).to_pylist()
-        ]
+        (int(c[h["row"]]), h["item_id"], h["span_end"])
         for c in cuts
+        for h in index.match(column.take(pa.array(c))).to_pylist()
     ]
-    return exact, fuzzy, _semantic(vectors, shards), sorted(h for part in hits for h in part)
-
-
-def _semantic(vectors: Vectors, shards: int) -> list[dict[str, Any]]:
-    search = PairSearch(flat_below=0, cluster_rows=300, threshold=0.8)
-    centroids = train_centroids(vectors, search=search)
-    cuts = np.array_split(np.arange(len(vectors)), shards)
-    members = [assign(vectors.select(c), centroids, search=search, first_row=int(c[0])) for c in cuts]
-    rows, clusters, home = (
-        np.concatenate([getattr(m, f) for m in members]) for f in ("rows", "clusters", "home")
-    )
-    keep = GreedyKeep(np.arange(len(vectors)))
-    for cluster in range(centroids.shape[0]):
-        inside = np.flatnonzero(clusters == cluster)
-        for edges in cluster_pairs(
-            vectors.select(rows[inside]), rows[inside], home[inside], threshold=search.threshold
-        ):
-            keep.add(edges)
-    return keep.finish(reason="semantic").removals.to_pylist()
+    return kept[0], kept[1], sorted(hits)

@@ -28,7 +28,7 @@ OLD = [
     "his neighbour and loses 2 of them in a storm. How many animals does the farmer have in the end?",
     "Find the derivative of x^3 with respect to x.",
 ]
-COPY = OLD[0].upper()
+COPY = OLD[0].replace(" ", "  ")
 TYPO = OLD[0].replace("market", "markt").replace("neighbour", "nieghbour")
 NUMBERS = OLD[0].replace("24", "36")
 NEW = "What is the capital of the country whose flag is a red disc on white?"
@@ -67,7 +67,7 @@ def test_copies_of_released_rows_go_and_evidence_names_the_release(
 ) -> None:
     url = released(tmp_path, OLD)
     old_id = problems(OLD)["id"].to_pylist()[0]
-    rows = problems([NEW, COPY, NUMBERS, TYPO], reference=["1", "2", "3", "4"], tests=["[]"] * 4)
+    rows = problems([NEW, COPY, NUMBERS, TYPO], meta=["{}"] * 4)
     kept, rejected, decision = run_global(kind(against=(url,)), [rows], at=site(tmp_path))
     assert [p[0]["content"] for p in rejected[0]["prompt"].to_pylist()] == goes
     assert kept[0].num_rows == 4 - len(goes)

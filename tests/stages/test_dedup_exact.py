@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from factory.core import PROBLEM_SCHEMA
 from factory.stages.dedup.exact import DedupExact
 from tests.stages.tables import problems, run_global, site
 
@@ -18,8 +19,8 @@ def cut_shards(table: pa.Table, at: list[int]) -> list[pa.Table]:
     return [table.slice(a, b - a) for a, b in pairwise(edges)]
 
 
-def test_copies_that_differ_in_case_spacing_or_punctuation_are_one(tmp_path: Path) -> None:
-    texts = ["What is 2 + 3?", "what  is\n2 + 3", "What is 2 - 3?", "What is 2 + 4?", "WHAT IS 2+3 ...?!"]
+def test_copies_that_differ_in_what_typing_changes_are_one(tmp_path: Path) -> None:
+    texts = ["What is 2 + 3?", "what  is\n2 + 3", "What is 2 - 3?", "What is 2 + 4?", "What is 2+3 ...?!"]
     kept, rejected, decision = run_global(DedupExact(), [problems(texts)], at=site(tmp_path))
     assert [p[0]["content"] for p in kept[0]["prompt"].to_pylist()] == [texts[0], texts[2], texts[3]]
     assert set(rejected[0]["reason"].to_pylist()) == {"exact_duplicate"}
@@ -29,22 +30,33 @@ def test_copies_that_differ_in_case_spacing_or_punctuation_are_one(tmp_path: Pat
     assert json.loads(decision.schema.metadata[b"report"])["groups"] == 1
 
 
-def test_an_exclamation_mark_counts_only_as_an_operator(tmp_path: Path) -> None:
-    same = ["Find it now!", "Find it now."]
-    other = [
-        "Find 5! now",
-        "Find 5 now",
-        "Find (n)! now",
-        "Find (n) now",
-        "x != 3",
-        "x = 3",
-        "if (!x)",
-        "if (x)",
-        "n!",
-        "n",
-    ]
-    kept, _, _ = run_global(DedupExact(), [problems(same + other)], at=site(tmp_path))
-    assert [p[0]["content"] for p in kept[0]["prompt"].to_pylist()] == [same[0], *other]
+DIFFERENT = [
+    ("Compute (2+3)*4.", "Compute 2+(3*4)."),
+    ("Compute 2³.", "Compute 23."),
+    ("Find n! now", "Find n now"),
+    ("if (!x)", "if (x)"),
+    ("How many integers are in (1,5)?", "How many integers are in [1,5]?"),
+    ("Write it in C#", "Write it in C"),
+    ("¿Qué es el papa?", "¿Qué es el papá?"),
+    ("Run\nif x:\n    y = 1\n    z = 2", "Run\nif x:\n    y = 1\nz = 2"),
+    ("Let A=5, a=3. Find A.", "Let A=5, a=3. Find a."),
+    ("Write the US total", "Write the us total"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_brackets_marks_scripts_case_and_layout_tell_problems_apart(
+    one: str, other: str, tmp_path: Path
+) -> None:
+    kept, _, _ = run_global(DedupExact(), [problems([one, other])], at=site(tmp_path))
+    assert kept[0].num_rows == 2
+
+
+def test_the_domain_and_the_other_turns_tell_rows_apart(tmp_path: Path) -> None:
+    rows = problems(["Say it", "Say it", "Say it"], domain=["chat", "math", "chat"]).to_pylist()
+    rows[2]["prompt"] = [{"role": "system", "content": "In German."}, *rows[2]["prompt"]]
+    kept, _, _ = run_global(DedupExact(), [pa.Table.from_pylist(rows, PROBLEM_SCHEMA)], at=site(tmp_path))
+    assert kept[0].num_rows == 3
 
 
 @pytest.mark.parametrize(
@@ -89,11 +101,31 @@ def test_the_cut_is_the_same_for_any_shards_and_leaves_unique_ids(
     assert again[0].equals(together), "a second run cuts more"
 
 
-def test_copies_with_another_reference_are_reported(tmp_path: Path) -> None:
-    rows = problems(["q", "q", "q"], reference=["5", "6", " 5 "])
-    _, rejected, decision = run_global(DedupExact(), [rows], at=site(tmp_path))
-    assert [("reference_differs" in e) for e in rejected[0]["evidence"].to_pylist()] == [True, False]
-    assert json.loads(decision.schema.metadata[b"report"])["reference_differs"] == 1
+def test_of_copies_with_several_answers_the_one_of_most_stays(tmp_path: Path) -> None:
+    rows = problems(["q"] * 5, reference=["6", "5", None, "10/2", " 5 "])
+    kept, rejected, decision = run_global(DedupExact(), [rows], at=site(tmp_path))
+    assert kept[0]["reference"].to_pylist() == ["5"]
+    assert kept[0]["review"].to_pylist() == [None]
+    reasons = dict(zip(rejected[0]["reference"].to_pylist(), rejected[0]["reason"].to_pylist(), strict=True))
+    assert reasons["6"] == "reference_conflict"
+    assert reasons["10/2"] == reasons[" 5 "] == reasons[None] == "exact_duplicate"
+    kept_ids = {json.loads(e)["kept"] for e in rejected[0]["evidence"].to_pylist()}
+    assert kept_ids == set(kept[0]["id"].to_pylist()), "all copies lead to the row that stays"
+    report = json.loads(decision.schema.metadata[b"report"])
+    assert (report["conflicts_settled"], report["removed_answers_differ"]) == (1, 0)
+
+
+def test_copies_with_answers_of_equal_weight_all_stay_and_are_marked(tmp_path: Path) -> None:
+    rows = problems(["q", "q"], reference=["5", "6"])
+    kept, _, decision = run_global(DedupExact(), [rows], at=site(tmp_path))
+    notes = [json.loads(n) for n in kept[0]["review"].to_pylist()]
+    assert [n[0]["verdict"] for n in notes] == ["conflict", "conflict"]
+    assert json.loads(decision.schema.metadata[b"report"])["review"] == 2
+    plain, _, _ = run_global(DedupExact(doubtful="keep"), [rows], at=site(tmp_path))
+    assert "review" not in plain[0].column_names
+    assert plain[0].num_rows == 2
+    none, _, _ = run_global(DedupExact(doubtful="reject"), [rows], at=site(tmp_path))
+    assert none[0].num_rows == 0
 
 
 def test_no_rows_is_no_error(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from factory.stages.decontamination.planted_copies import KINDS, plant
-from factory.stages.dedup.greedy import GreedyKeep
-from factory.stages.dedup.minhash import MinHashSearch, Sketches, fuzzy_pairs, sketch
+from factory.stages.dedup.minhash import MinHashSearch, fuzzy_pairs, sketch
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgkl" for b in "aeiou" for c in ("mnor", "stan", "pel", "rint")]
 
@@ -22,7 +21,7 @@ def sentences(n, *, seed=0):
 
 
 def pairs(texts, *, rank=None, search=None, **options):
-    search = search or MinHashSearch()
+    search = search or MinHashSearch(threshold=0.5, words=3)
     sketches = sketch(pa.array(texts, pa.string()), search=search)
     rank = np.arange(len(texts)) if rank is None else rank
     found = [
@@ -52,7 +51,7 @@ def test_finds_copies_and_leaves_number_changes():
 
 
 def test_the_estimate_is_close_to_the_true_jaccard():
-    search = MinHashSearch(threshold=0.05, number_guard=False)
+    search = MinHashSearch(threshold=0.05, words=3)
     one = sentences(80)
     other = [" ".join(t.split()[: 20 + k % 20]) for k, t in enumerate(one)]
     sketches = sketch(pa.array([*one, *other]), search=search)
@@ -77,41 +76,30 @@ def test_bands_over_workers_find_what_one_finds():
     assert len(whole) == 180
 
 
-def test_large_buckets_keep_one_row_with_bounded_pairs():
+def test_large_buckets_propose_bounded_pairs_that_lead_to_the_best_row():
     texts = sentences(1) * 2000
     rank = np.random.default_rng(0).permutation(2000)
-    search = MinHashSearch()
-    keep, total = GreedyKeep(rank), 0
-    for edges in fuzzy_pairs(sketch(pa.array(texts), search=search), rank=rank, search=search):
-        keep.add(edges)
-        total += edges.left.size
-    kept = keep.finish(reason="fuzzy").removals
-    assert kept.num_rows == 1999
-    assert set(kept["kept_row"].to_pylist()) == {int(np.argmin(rank))}
-    assert total <= 2000 * 64 * search.bands
+    found = pairs(texts, rank=rank)
+    best = int(np.argmin(rank))
+    assert sum(best in pair for pair in found) == 1999
+    assert len(found) <= 2000 * 64
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_order_and_shards_do_not_change_what_is_removed(seed):
+def test_order_does_not_change_what_is_proposed(seed):
     base, rng = sentences(80, seed=seed), Random(seed)
     texts = (
         base
         + [plant(t, kind="typo", rng=rng) for t in base]
         + [plant(t, kind="edited", rng=rng) for t in base]
     )
-    search, expected = MinHashSearch(), None
-    for shards in (1, 2, 7):
-        order = np.random.default_rng(shards).permutation(len(texts))
-        parts = [
-            sketch(pa.array([texts[i] for i in p]), search=search) for p in np.array_split(order, shards)
-        ]
-        keep = GreedyKeep(order)
-        for edges in fuzzy_pairs(Sketches.joined(parts), rank=order, search=search):
-            keep.add(edges)
-        table = keep.finish(reason="fuzzy").removals
-        removed = {(int(order[r["row"]]), int(order[r["kept_row"]])) for r in table.to_pylist()}
-        expected = expected or removed
-        assert removed == expected, f"{shards} shards"
+    expected = None
+    for turn in (1, 2, 7):
+        order = np.random.default_rng(turn).permutation(len(texts))
+        found = pairs([texts[i] for i in order], rank=order)
+        named = {tuple(sorted((int(order[a]), int(order[b])))) for a, b in found}
+        expected = expected or named
+        assert named == expected, f"order {turn}"
 
 
 def test_earlier_releases_are_not_compared_with_each_other():

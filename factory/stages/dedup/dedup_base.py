@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factory.core import GlobalStage
+from factory.core import REVIEW, Flow, GlobalStage, Survey
 from factory.core.paths import DataPath
 from factory.stages.categories import category_column, numbers, values_of
-from factory.stages.decisions import as_decision, flat
+from factory.stages.decisions import as_decision, flat, with_notes
 from factory.stages.dedup.earlier_releases import EarlierRelease, earlier_release
+from factory.stages.dedup.judged import Doubtful
 from factory.stages.dedup.spill import ScratchTexts
 
 __all__ = ["DedupStage", "Ranking"]
@@ -25,7 +26,9 @@ I64 = npt.NDArray[np.int64]
 class DedupStage(GlobalStage):
     """The fields of every dedup stage: what is kept of several copies, and what counts as kept before."""
 
-    requires: ClassVar[frozenset[str]] = frozenset({"id", "source", "origin", "prompt", "reference", "tests"})
+    requires: ClassVar[frozenset[str]] = frozenset(
+        {"id", "source", "origin", "domain", "prompt", "reference", "tests"}
+    )
     harder: str | None = None
     """Column, or `meta.KEY`, with a number that is larger for a harder problem: of copies that have tests and
     reference alike the hardest stays, one without the number last; null: difficulty does not count."""
@@ -33,6 +36,25 @@ class DedupStage(GlobalStage):
     """Values of `source` in the order in which their copies are kept; the rest follow as they come."""
     against: tuple[DataPath, ...] = ()
     """Folders of earlier releases (paths or URLs): a copy of one of their rows is removed as well."""
+
+    doubtful: Doubtful = "review"
+    """What becomes of a row that may be a copy, where neither the texts nor the answers decide, and of rows
+    with one text and several answers none of which most copies have: `review` marks them in the column
+    `review`, `keep` leaves them as they are, `reject` removes them."""
+
+    def provides(self) -> pa.Schema:
+        """`review`, where doubtful rows are marked."""
+        return pa.schema([REVIEW] if self.doubtful == "review" else [])
+
+    def settle(self, batch: pa.Table, decision: pa.Table) -> Flow:
+        """Cuts the rows with a reason; the evidence of the others becomes a note in `review`."""
+        if self.doubtful == "review":
+            notes: list[str | None] = [None] * batch.num_rows
+            kept = decision.filter(pc.is_null(decision["reason"]))
+            for row, proof in zip(kept["row"].to_pylist(), kept["evidence"].to_pylist(), strict=True):
+                notes[row] = proof
+            batch = with_notes(batch, notes)
+        return super().settle(batch, decision.filter(pc.is_valid(decision["reason"])))
 
     def needs(self) -> frozenset[str]:
         """What is compared, and what speaks for keeping a row."""
@@ -57,11 +79,15 @@ class DedupStage(GlobalStage):
             columns["harder"] = pa.array(numbers(values_of(batch, self.harder)), pa.float64())
         return columns
 
-    def earlier_batches(self) -> Iterator[tuple[str, pa.Table]]:
-        """Batches of the rows of earlier releases, each with the label of its release."""
+    def labelled(
+        self, surveys: Sequence[pa.Table], *, survey: Survey | None = None
+    ) -> Iterator[tuple[str | None, pa.Table]]:
+        """The surveys of the rows of earlier releases, each with the label of its release, then the given."""
         for release in self.earlier():
             for batch in release.batches(sorted(self.needs())):
-                yield release.label, batch
+                yield release.label, (survey or self.survey)(batch)
+        for one in surveys:
+            yield None, one
 
 
 class Ranking:
@@ -89,16 +115,15 @@ class Ranking:
         """Rows that are not of an earlier release."""
         return sum(self._sizes)
 
-    def add_earlier(self, label: str, survey: pa.Table) -> None:
-        """Adds rows of the release `label`; all of them before the first `add`."""
-        self._name(survey)
-        self.fixed += survey.num_rows
-        self._labels.append(label)
-        self._ends.append(self.fixed)
-
-    def add(self, survey: pa.Table) -> None:
-        """Adds the next shard."""
-        self._name(survey)
+    def append(self, survey: pa.Table, label: str | None = None) -> None:
+        """Adds the next shard, or rows of the release `label`: all of those before the first shard."""
+        self._ids.add(survey["id"])
+        self._origins.add(survey["origin"])
+        if label is not None:
+            self.fixed += survey.num_rows
+            self._labels.append(label)
+            self._ends.append(self.fixed)
+            return
         self._sizes.append(survey.num_rows)
         lacks = 2 * survey["no_tests"].to_numpy().astype(np.uint8) + survey["no_reference"].to_numpy()
         ease = np.zeros(0)
@@ -131,16 +156,17 @@ class Ranking:
         return self._origins.take(rows)
 
     def decision(
-        self, cut: I64, *, reason: str, evidence: Sequence[Mapping[str, Any]], report: Mapping[str, Any]
+        self,
+        cut: I64,
+        *,
+        reason: str | Sequence[str | None],
+        evidence: Sequence[Mapping[str, Any]],
+        report: Mapping[str, Any],
     ) -> pa.Table:
-        """The decision that cuts some rows, none of an earlier release, with the run's report."""
+        """The decision on some rows, none of an earlier release, with the run's report."""
         counts: dict[str, Any] = {"rows": self.new_rows}
         if self._labels:
             counts["earlier_rows"] = self.fixed
         return as_decision(
             self._sizes, cut - self.fixed, reason=reason, evidence=evidence, report={**counts, **report}
         )
-
-    def _name(self, survey: pa.Table) -> None:
-        self._ids.add(survey["id"])
-        self._origins.add(survey["origin"])

@@ -16,7 +16,7 @@ from factory.stages.dedup.spill import ScratchRows
 
 if TYPE_CHECKING:
     from factory.stages.dedup.minhash import MinHashSearch
-    from factory.stages.dedup.pair_search import Edges
+    from factory.stages.dedup.pairs import Edges
 
 __all__ = ["SketchRows", "spread_fuzzy_pairs"]
 
@@ -104,9 +104,9 @@ def _pairs(
 ) -> list[Edges]:
     """Pairs of the given rows in one band, by their numbers among all rows."""
     from factory.stages.dedup.minhash import Sketches, fuzzy_pairs
-    from factory.stages.dedup.pair_search import Edges
+    from factory.stages.dedup.pairs import Edges
 
     one = Sketches(signatures, keys[None, :], numbers)
     old = int(np.searchsorted(rows, new_from))
     found = fuzzy_pairs(one, rank=rank, search=replace(search, bands=1), new_from=old)
-    return [Edges(rows[e.left], rows[e.right], e.cosine) for e in found]
+    return [Edges(rows[e.left], rows[e.right], e.score) for e in found]

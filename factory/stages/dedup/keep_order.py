@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["REMOVALS", "exact_duplicates", "keep_rank", "removals"]
+__all__ = ["REMOVALS", "exact_duplicates", "removals"]
 
 REMOVALS = pa.schema(
     [
@@ -23,27 +20,10 @@ REMOVALS = pa.schema(
 """A removed row, the row kept in its place, why (`exact`, `fuzzy`, `semantic`), how alike they are (0..1)."""
 
 
-def keep_rank(ids: pa.Array | pa.ChunkedArray, *, priority: Sequence[Any] = ()) -> npt.NDArray[np.int64]:
-    """Rank of each row in the order of keeping; 0 is kept before all others.
-
-    `priority` holds one numeric array per rule, the most important first; the higher value is kept. Ties are
-    broken by the smaller id, so that with unique ids the order depends on the rows alone, never on their
-    positions.
-    """
-    columns = {f"p{k}": pa.array(np.asarray(values)) for k, values in enumerate(priority)}
-    table = pa.table({**columns, "id": ids})
-    order = [(name, "descending") for name in columns] + [("id", "ascending")]
-    sorted_rows = pc.sort_indices(table, sort_keys=order).to_numpy()
-    rank = np.empty(len(ids), np.int64)
-    rank[sorted_rows] = np.arange(len(ids))
-    return rank
-
-
 def exact_duplicates(hashes: pa.FixedSizeBinaryArray, *, rank: npt.NDArray[np.int64]) -> pa.Table:
     """Removals (`REMOVALS`) that leave the first row by `rank` of each group of equal hashes.
 
-    Rows with a null hash are never removed. Groups do not cross shards cut by `hash_shard`, so shards may be
-    handled one by one with ranks of the whole.
+    Rows with a null hash are never removed.
     """
     if len(hashes) != rank.size:
         raise ValueError(f"{len(hashes)} hashes but {rank.size} ranks: give one rank per hash")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from factory.stages.dedup.pair_search import Edges
+from factory.stages.dedup.pairs import Edges
 from factory.text.numbers import block_signature
 from factory.text.strings import Texts, iter_tokens, utf8
 
@@ -28,18 +28,16 @@ _TOGETHER = 1 << 21
 
 @dataclass(frozen=True, slots=True)
 class MinHashSearch:
-    """How near-duplicates are searched; part of the identity of a fuzzy dedup."""
+    """How pairs are searched: what `DedupFuzzy` sets, and constants."""
 
-    threshold: float = 0.5
+    threshold: float
     """Least estimated Jaccard of the shingles of a pair."""
-    words: int = 3
+    words: int
     """Words of a shingle."""
     bands: int = 32
     """Bands of a signature: a pair is a candidate when all columns of some band are equal."""
     columns: int = 4
     """Columns of a band; bands x columns permutations in all."""
-    number_guard: bool = True
-    """Only texts with the same multiset of numbers are copies."""
     seed: int = 1
     """Seeds the permutations."""
 
@@ -65,15 +63,6 @@ class Sketches:
     numbers: U64
     """Signature of the multiset of numbers."""
 
-    @classmethod
-    def joined(cls, parts: list[Sketches]) -> Sketches:
-        """Rows of several sets, one after the other."""
-        return cls(
-            np.concatenate([p.signatures for p in parts]),
-            np.concatenate([p.keys for p in parts], axis=1),
-            np.concatenate([p.numbers for p in parts]),
-        )
-
 
 def sketch(texts: Texts, *, search: MinHashSearch) -> Sketches:
     """One pass over the texts of a shard."""
@@ -90,20 +79,19 @@ def sketch(texts: Texts, *, search: MinHashSearch) -> Sketches:
             block.hashes, block.rows, search.words, scale, flip, search.columns, signatures[rows], local
         )
         keys[:, rows] = local.T
-        if search.number_guard:
-            numbers[rows] = block_signature(text, block)
+        numbers[rows] = block_signature(text, block)
     return Sketches(signatures, keys, numbers)
 
 
 def fuzzy_pairs(
     sketches: Sketches, *, rank: I64, search: MinHashSearch, new_from: int = 0, bands: range | None = None
 ) -> Iterator[Edges]:
-    """Verified pairs with the estimated Jaccard as their `cosine`; a pair may come more than once.
+    """Verified pairs with the estimated Jaccard index as their score, of texts with equal numbers.
 
-    `bands` gives some of the bands to one worker; together, workers find what one would. Rows below
-    `new_from` (earlier releases) are not compared with each other. In a bucket of more than 64 rows, a row
-    is compared with the 32 best by `rank` and the 32 just before it. Pairs of several bands are sorted and
-    verified together, two million at a time.
+    A pair may come more than once. `bands` gives some of the bands to one worker; together, workers find what
+    one would. Rows below `new_from` (earlier releases) are not compared with each other. In a bucket of more
+    than 64 rows, a row is compared with the 32 best by `rank` and the 32 just before it. Pairs of several
+    bands are sorted and verified together, two million at a time.
     """
     from factory.text.kernels import sketch as kernels
 
@@ -118,9 +106,7 @@ def fuzzy_pairs(
         order, opens = _buckets(rows, np.sort(packed[:shared]))
         done = 0
         while done < opens.size - 1:
-            done, count = kernels.bucket_pairs(
-                order, opens, sketches.numbers, search.number_guard, new_from, done, room
-            )
+            done, count = kernels.bucket_pairs(order, opens, sketches.numbers, True, new_from, done, room)
             if count == 0 and done < opens.size - 1:
                 room = np.empty(2 * room.size, np.uint64)
             held.append(room[:count].copy())

@@ -5,23 +5,23 @@ next nearest within a cosine margin; inside a cluster the search is exact. On re
 margin of 0.1 with at most 8 clusters per row finds 0.9998 of all pairs; one cluster per row, 0.79 to 0.98.
 
 The pieces are separate so that an engine can spread them: `train_centroids` once, `assign` per shard of rows,
-`cluster_pairs` per cluster, in any order and anywhere; `find_pairs` runs them in one process. Pairs are
-rescored in a fixed order of summation, so neither shards nor blocks change the result.
+`cluster_pairs` per cluster, in any order and anywhere. Pairs are rescored in a fixed order of summation, so
+neither shards nor blocks change the result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from factory.embeddings.vectors import Vectors
+from factory.stages.dedup.pairs import Edges
 
-__all__ = ["Edges", "Membership", "PairSearch", "assign", "cluster_pairs", "find_pairs", "train_centroids"]
+__all__ = ["Membership", "PairSearch", "assign", "cluster_pairs", "train_centroids"]
 
 I64 = npt.NDArray[np.int64]
 F32 = npt.NDArray[np.float32]
@@ -32,18 +32,18 @@ _SLACK = 1e-4  # a float32 product of unit vectors errs by less; candidates are 
 
 @dataclass(frozen=True, slots=True)
 class PairSearch:
-    """How pairs are searched; part of the identity of a semantic dedup."""
+    """How pairs are searched: what `DedupSemantic` sets, and constants."""
 
-    threshold: float = 0.9
+    threshold: float
     """Least cosine of a pair."""
-    margin: float = 0.1
+    margin: float
     """A row also joins clusters whose cosine is within this of its home's."""
+    flat_below: int
+    """Fewer rows than this are compared one with all."""
     max_clusters: int = 8
     """Most clusters a row joins."""
     cluster_rows: int = 2500
     """Mean rows at home in a cluster."""
-    flat_below: int = 20_000
-    """Fewer rows than this are compared one with all."""
     sample_per_cluster: int = 64
     """Rows per cluster that k-means learns from."""
     iterations: int = 10
@@ -54,19 +54,6 @@ class PairSearch:
     def clusters(self, rows: int) -> int:
         """How many clusters that many rows are cut into."""
         return max(1, rows // self.cluster_rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """Pairs of rows with `left < right` and their cosine."""
-
-    left: I64
-    right: I64
-    cosine: F32
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> Edges:
-        """The chosen pairs."""
-        return Edges(self.left[chosen], self.right[chosen], self.cosine[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +132,6 @@ def cluster_pairs(
     yield from _half(vectors, rows, asked, threshold)
     yield from _rectangle(vectors, rows, asked, others, threshold)
     yield from _rectangle(vectors, rows, np.flatnonzero(home & ~new), np.flatnonzero(~home & new), threshold)
-
-
-def find_pairs(vectors: Vectors, *, search: PairSearch, new_from: int = 0) -> Iterator[Edges]:
-    """All pairs in one process; memory is the vectors, their memberships and one tile of scores."""
-    if len(vectors) < search.flat_below:
-        rows = np.arange(len(vectors), dtype=np.int64)
-        at_home = np.ones(len(vectors), bool)
-        yield from cluster_pairs(vectors, rows, at_home, threshold=search.threshold, new_from=new_from)
-        return
-    centroids = train_centroids(vectors, search=search)
-    members = assign(vectors, centroids, search=search)
-    order = np.argsort(members.clusters, kind="stable")
-    cuts = np.searchsorted(members.clusters[order], np.arange(centroids.shape[0] + 1))
-    for first, last in pairwise(cuts.tolist()):
-        chosen = order[first:last]
-        rows = members.rows[chosen]
-        local = vectors.select(rows)
-        yield from cluster_pairs(
-            local, rows, members.home[chosen], threshold=search.threshold, new_from=new_from
-        )
 
 
 def _half(vectors: Vectors, rows: I64, chosen: I64, threshold: float) -> Iterator[Edges]:

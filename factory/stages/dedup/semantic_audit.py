@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +10,22 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from factory.embeddings.vectors import Vectors
-    from factory.stages.dedup.audit import Recall
-    from factory.stages.dedup.pair_search import Edges
+    from factory.stages.dedup.pairs import Edges
 
-__all__ = ["PairAudit"]
+__all__ = ["PairAudit", "Recall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Pairs that touch the sampled rows: how many exist, how many the search found."""
+
+    rows: int
+    pairs: int
+    found: int
+    recall: float
+    low: float
+    high: float
+    """95 % Wilson interval of the recall; 0 to 1 when no pair exists."""
 
 
 class PairAudit:
@@ -49,7 +62,6 @@ class PairAudit:
     def recall(self) -> Recall:
         """Share of the sampled rows' pairs that the search found, with its 95 % interval."""
         from factory.core.intervals import wilson
-        from factory.stages.dedup.audit import Recall
 
         pairs, found = len(self._pairs), len(self._pairs & self._found)
         low, high = wilson(found, pairs)

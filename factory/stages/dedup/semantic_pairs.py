@@ -14,7 +14,8 @@ from factory.stages.dedup.lazy_calls import LazyCalls
 
 if TYPE_CHECKING:
     from factory.embeddings.vectors import Vectors
-    from factory.stages.dedup.pair_search import Edges, Membership, PairSearch
+    from factory.stages.dedup.pair_search import Membership, PairSearch
+    from factory.stages.dedup.pairs import Edges
 
 __all__ = ["spread_pairs"]
 
@@ -31,10 +32,11 @@ def spread_pairs(
     From `flat_below` rows on, both the assignment to clusters and the search inside ranges of clusters are
     spread; the pairs found are the same for any way of spreading.
     """
-    from factory.stages.dedup.pair_search import find_pairs
+    from factory.stages.dedup.pair_search import cluster_pairs
 
     if len(vectors) < search.flat_below:
-        yield from find_pairs(vectors, search=search, new_from=new_from)
+        rows, home = np.arange(len(vectors), dtype=np.int64), np.ones(len(vectors), bool)
+        yield from cluster_pairs(vectors, rows, home, threshold=search.threshold, new_from=new_from)
         return
     centroids = _trained(vectors, search)
     members = _assigned(vectors, centroids, search=search, spread=spread)

@@ -55,13 +55,20 @@ class ScratchTexts:
         self._size = int(ends[-1]) if plain else self._size
         self._file.write(b"".join(plain))
 
+    def get(self, row: int) -> str:
+        """The text of one row."""
+        edges = self._edges()
+        self._file.seek(int(edges[row]))
+        text: str = self._file.read(int(edges[row + 1] - edges[row])).decode()
+        self._file.seek(0, 2)
+        return text
+
     def take(self, rows: npt.NDArray[np.integer[Any]]) -> list[str]:
         """The texts of some rows, in their order."""
-        edges = np.concatenate(self._ends)
-        self._ends = [edges]
-        found: dict[int, str] = {}
-        for row in np.unique(rows).tolist():
-            self._file.seek(int(edges[row]))
-            found[row] = self._file.read(int(edges[row + 1] - edges[row])).decode()
-        self._file.seek(0, 2)
+        found = {row: self.get(row) for row in np.unique(rows).tolist()}
         return [found[row] for row in rows.tolist()]
+
+    def _edges(self) -> npt.NDArray[np.int64]:
+        if len(self._ends) > 1:
+            self._ends = [np.concatenate(self._ends)]
+        return self._ends[0]

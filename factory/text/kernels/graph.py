@@ -1,4 +1,4 @@
-"""Loops over pairs of rows: pick them out of a score matrix, rescore, unite, keep."""
+"""Loops over pairs of rows: pick them out of a score matrix, rescore."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from factory.text.kernels.jit import i64, jit
 
-__all__ = ["keep_greedily", "near_columns", "pick", "rescore_codes", "rescore_floats", "roots", "unite"]
+__all__ = ["near_columns", "pick", "rescore_codes", "rescore_floats"]
 
 I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
@@ -80,44 +80,3 @@ def near_columns(scores: F32, most: int, margin: float, rows: I64, columns: I64)
             rows[count], columns[count] = i, place[k]
             count += 1
     return count
-
-
-@jit
-def _root(parent: I64, row: int) -> int:
-    while parent[row] != row:
-        parent[row] = parent[parent[row]]
-        row = parent[row]
-    return row
-
-
-@jit
-def unite(parent: I64, left: I64, right: I64) -> None:
-    """Joins the groups of each pair; the smaller number becomes the root."""
-    for k in range(left.size):
-        a, b = _root(parent, left[k]), _root(parent, right[k])
-        if a < b:
-            parent[b] = a
-        elif b < a:
-            parent[a] = b
-
-
-@jit
-def roots(parent: I64, out: I64) -> None:
-    """The root of each row's group."""
-    for row in range(parent.size):
-        out[row] = _root(parent, row)
-
-
-@jit
-def keep_greedily(later: I64, earlier: I64, score: F32, removed: I8, best: I64, best_score: F32) -> None:
-    """Removes each later row that has a kept earlier neighbour; pairs are sorted by `later`.
-
-    `best` receives the most alike kept neighbour; among equals, the one kept first.
-    """
-    for k in range(later.size):
-        row, other = later[k], earlier[k]
-        if removed[other] != 0:
-            continue
-        better = score[k] > best_score[row] or (score[k] == best_score[row] and other < best[row])
-        if removed[row] == 0 or better:
-            removed[row], best[row], best_score[row] = 1, other, score[k]

@@ -238,7 +238,8 @@ def _exact_copies(honest: list[Row], *, busy: set[str | None]) -> Iterator[Row]:
     for how, count in EXACT_COPIES.items():
         for original in itertools.islice(originals, count):
             text = _reformat(original.fields["question"], how=how)
-            yield _copy(original, kind="exact", how=how, question=text)
+            # Exact dedup keeps what case may tell apart; the judgement of near copies sees both texts.
+            yield _copy(original, kind="near" if how == "case" else "exact", how=how, question=text)
 
 
 def _reformat(text: str, *, how: str) -> str:
