@@ -55,7 +55,7 @@ def flat(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 def with_notes(batch: pa.Table, notes: Sequence[str | None]) -> pa.Table:
     """The batch with a column `review`: for each row null, or a JSON list of what makes it doubtful.
 
-    Notes of an earlier step stay in front; a note is a JSON object.
+    Notes of an earlier step stay in front, none is repeated; a note is a JSON object.
     """
     before = batch["review"].to_pylist() if "review" in batch.column_names else [None] * batch.num_rows
     joined = [_joined(old, new) for old, new in zip(before, notes, strict=True)]
@@ -68,4 +68,6 @@ def with_notes(batch: pa.Table, notes: Sequence[str | None]) -> pa.Table:
 def _joined(old: str | None, new: str | None) -> str | None:
     if new is None or old is None:
         return old if new is None else f"[{new}]"
+    if new in old:
+        return old
     return f"{old[:-1]}, {new}]"

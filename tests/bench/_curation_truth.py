@@ -116,10 +116,8 @@ def _outcome(texts: list[str], shards: int) -> tuple[Any, ...]:
     cuts = np.array_split(np.arange(len(texts)), shards)
     table, column = table_of(texts), pa.array(texts)
     parts = [table.take(pa.array(c)) for c in cuts]
-    kept = [
-        pa.concat_tables(decided(stage, parts)[0])["origin"].to_pylist()
-        for stage in (DedupExact(), DedupFuzzy())
-    ]
+    stages = (DedupExact(), DedupFuzzy())
+    kept = [pa.concat_tables(decided(stage, parts)[0])["origin"].to_pylist() for stage in stages]
     index = NgramIndex.build(benchmark_items())
     hits = [
         (int(c[h["row"]]), h["item_id"], h["span_end"])
