@@ -143,9 +143,3 @@ def test_no_rows_make_an_empty_table() -> None:
 def test_who_cannot_give_the_tokens_of_a_turn_is_not_asked(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"only a teacher of type vllm gives, without `interpreter`"):
         Sample.model_validate({"top_logprobs": 8, **fields})
-
-
-def test_the_number_of_alternatives_counts_only_where_there_are_some() -> None:
-    plain = {"teacher": {"type": "http", "model": "m"}}
-    assert "top_logprobs" not in Sample.model_validate(plain).identity()
-    assert "top_logprobs" not in Sample.model_validate(plain).draw_fields()["sampling"]

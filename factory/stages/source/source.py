@@ -160,8 +160,6 @@ class Source(SourceStage):
         """Fields with the digest of each file's content in place of its path."""
         plain = self.model_dump(mode="json", exclude={"name"})
         for one, fields in zip(self.inputs, plain["inputs"], strict=True):
-            if one.limit is None:  # what was read before there was such a field is found
-                del fields["limit"]
             found = one.hub()
             if found is not None:
                 fields["revision"] = found.revision
