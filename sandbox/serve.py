@@ -3,49 +3,72 @@ only."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+import signal
+import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sandbox.http_server import Bounds, Refusal, Server
 from sandbox.model import Result, SandboxError, StdinTest
 
 if TYPE_CHECKING:
     from sandbox.driver import Sandbox
 
-__all__ = ["answer", "application", "run"]
+__all__ = ["Caps", "answer", "run", "server"]
 
 _COMPILED = ("cpp", "java", "rust")
-_MAX_TIMEOUT_S = 60.0
 _KEEP = 8 << 20
 
 
-def answer(box: Sandbox, request: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that a request may ask for; more is refused, not cut down."""
+
+    seconds: float = 60.0
+    """Of a run, and of a compilation."""
+    memory_mb: int = 4096
+
+
+def answer(box: Sandbox, request: dict[str, Any], *, caps: Caps | None = None) -> dict[str, Any]:
     """The response to one request.
 
     `code` and `language` are required; `stdin`, `run_timeout`, `compile_timeout` (seconds), `memory_limit_MB`
-    and `fetch_files` are honoured as far as they can be: `files` are not supported and are refused.
+    (-1: as much as the sandbox gives) are honoured; `files` and `fetch_files` are not supported and are
+    refused.
 
     Raises:
-        ValueError: the request is not one that can be answered.
+        Refusal: the request is not one that can be answered (400).
     """
+    most = caps or Caps()
     code, language = request.get("code"), request.get("language", "python")
     if not isinstance(code, str) or not isinstance(language, str):
-        raise ValueError("'code' and 'language' must be text")
+        raise Refusal(400, "'code' and 'language' must be text")
     if request.get("files") or request.get("fetch_files"):
-        raise ValueError("'files' and 'fetch_files' are not supported")
+        raise Refusal(400, "'files' and 'fetch_files' are not supported")
     stdin = request.get("stdin") or ""
     if not isinstance(stdin, str):
-        raise ValueError("'stdin' must be text")
-    timeout = min(float(request.get("run_timeout") or 10), _MAX_TIMEOUT_S)
-    compile_s = min(float(request.get("compile_timeout") or 10), _MAX_TIMEOUT_S)
-    limits = replace(box.limits, cpu_s=timeout, wall_s=timeout, compile_cpu_s=compile_s)
-    memory = int(request.get("memory_limit_MB") or -1)
-    if memory > 0:
-        limits = replace(limits, memory_mb=memory)
+        raise Refusal(400, "'stdin' must be text")
+    run_s = _number(request, "run_timeout", default=10.0, most=most.seconds)
+    compile_s = _number(request, "compile_timeout", default=10.0, most=most.seconds)
+    limits = replace(box.limits, cpu_s=run_s, wall_s=run_s, compile_cpu_s=compile_s)
+    if request.get("memory_limit_MB") != -1:
+        memory = _number(request, "memory_limit_MB", default=box.limits.memory_mb, most=most.memory_mb)
+        limits = replace(limits, memory_mb=math.ceil(memory))
     try:
         result = box.run_stdin(code, [StdinTest(stdin)], language=language, limits=limits, keep_output=_KEEP)
     except SandboxError as error:
         return {"status": "SandboxError", "message": str(error), "compile_result": None, "run_result": None}
     return _response(result)
+
+
+def _number(request: dict[str, Any], name: str, *, default: float, most: float) -> float:
+    value = request.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
+        raise Refusal(400, f"'{name}' must be a number above 0 and at most {most:g}, not {str(value)[:40]}")
+    return float(value)
 
 
 def _response(result: Result) -> dict[str, Any]:
@@ -94,38 +117,21 @@ def _part(
     }
 
 
-def application(box: Sandbox) -> Any:
-    """The web application.
-
-    Raises:
-        SandboxError: the web framework is not installed.
-    """
-    try:
-        from fastapi import FastAPI, HTTPException
-    except ImportError as error:
-        raise SandboxError(
-            "`serve` needs fastapi and uvicorn: pip install 'ray[default]' or fastapi uvicorn"
-        ) from error
-    app = FastAPI(title="sandbox", docs_url=None, redoc_url=None)
-
-    # A plain function, so that the framework runs it in a thread: a run blocks until its verdict.
-    @app.post("/run_code")  # type: ignore[untyped-decorator, unused-ignore]
-    def run_code(request: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return answer(box, request)
-        except (ValueError, TypeError) as error:
-            raise HTTPException(status_code=422, detail=str(error)) from error
-
-    @app.get("/v1/ping")  # type: ignore[untyped-decorator, unused-ignore]
-    def ping() -> str:
-        return "pong"
-
-    return app
+def server(
+    box: Sandbox, *, port: int, token: str | None, caps: Caps | None = None, bounds: Bounds | None = None
+) -> Server:
+    """The endpoint, listening and not yet served."""
+    return Server(lambda request: answer(box, request, caps=caps), port=port, token=token, bounds=bounds)
 
 
-def run(box: Sandbox, *, port: int) -> None:
-    """Serves on 127.0.0.1 until interrupted."""
-    app = application(box)
-    import uvicorn
-
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+def run(box: Sandbox, *, port: int, token: str | None, caps: Caps) -> None:
+    """Serves on 127.0.0.1 until SIGINT or SIGTERM; runs under way are ended then, unanswered."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    with server(box, port=port, token=token, caps=caps) as made:
+        threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        print(f"listening on http://127.0.0.1:{made.server_port}", flush=True)
+        told.wait()
+        box.abandon()
+        made.shutdown()

@@ -94,12 +94,13 @@ class Slot:
 
     def stop(self) -> None:
         """Ends the zygote and all that it started; leaves no process and no open descriptor."""
-        if self._socket is not None:
+        # Two threads may come here at once: the one whose run was under way, and the one that ends it.
+        ours, self._socket = self._socket, None
+        if ours is not None:
             with contextlib.suppress(OSError):
                 # Seen at once by both ends, whoever waits at one of them.
-                self._socket.shutdown(socket.SHUT_RDWR)
-            self._socket.close()
-            self._socket = None
+                ours.shutdown(socket.SHUT_RDWR)
+            ours.close()
         process, self._process = self._process, None
         if process is None:
             return
