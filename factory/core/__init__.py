@@ -17,6 +17,7 @@ from factory.core.fingerprint import digest, fingerprint
 from factory.core.options import Price, Resources
 from factory.core.rows import (
     COMPLETION_COLUMNS,
+    MEASURED_COLUMNS,
     MESSAGE,
     PROBLEM_SCHEMA,
     REJECTION_COLUMNS,
@@ -46,6 +47,7 @@ from factory.core.storable import storable
 
 __all__ = [
     "COMPLETION_COLUMNS",
+    "MEASURED_COLUMNS",
     "MESSAGE",
     "PROBLEM_SCHEMA",
     "REJECTION_COLUMNS",

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 __all__ = [
     "COMPLETION_COLUMNS",
+    "MEASURED_COLUMNS",
     "MESSAGE",
     "PROBLEM_SCHEMA",
     "REJECTION_COLUMNS",
@@ -68,6 +69,18 @@ VERDICT = pa.struct(
         ("seconds", pa.float64()),
     ]
 )
+
+MEASURED_COLUMNS = pa.schema(
+    [
+        ("n_samples", pa.int32()),
+        ("n_judged", pa.int32()),
+        ("n_passed", pa.int32()),
+        ("pass_rate", pa.float64()),
+        ("pass_rate_low", pa.float64()),
+        ("pass_rate_high", pa.float64()),
+    ]
+)
+"""What `difficulty` adds: the pass rate of a problem over its completions, its counts and 95 % interval."""
 
 REJECTION_COLUMNS = pa.schema([("reason", pa.string()), ("evidence", pa.string())])
 """What a rejected row has besides its own columns: one word, and a JSON object that proves it (or null)."""

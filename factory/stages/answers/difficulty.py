@@ -7,12 +7,10 @@ from typing import ClassVar, Literal
 
 import pyarrow as pa
 
-from factory.core import Flow, Stage, cut
+from factory.core import MEASURED_COLUMNS, Flow, Stage, cut
 from factory.core.intervals import wilson
 
 __all__ = ["Difficulty"]
-
-"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 class Difficulty(Stage):
@@ -23,16 +21,7 @@ class Difficulty(Stage):
 
     type: Literal["difficulty"] = "difficulty"
     requires: ClassVar[frozenset[str]] = frozenset({"id", "verdict"})
-    adds: ClassVar[pa.Schema] = pa.schema(
-        [
-            ("n_samples", pa.int32()),
-            ("n_judged", pa.int32()),
-            ("n_passed", pa.int32()),
-            ("pass_rate", pa.float64()),
-            ("pass_rate_low", pa.float64()),
-            ("pass_rate_high", pa.float64()),
-        ]
-    )
+    adds: ClassVar[pa.Schema] = MEASURED_COLUMNS
 
     def apply(self, batch: pa.Table) -> Flow:
         """Counts by problem; all completions of a problem are in one shard. Cuts nothing."""

@@ -9,28 +9,20 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from factory.core import COMPLETION_COLUMNS, REJECTION_COLUMNS, Flow, Stage
+from factory.core import COMPLETION_COLUMNS, MEASURED_COLUMNS, REJECTION_COLUMNS, Flow, Stage
+from factory.stages.sampling.perplexity import PERPLEXITY_COLUMNS
+from factory.stages.sampling.sample import OPTIONAL_COLUMNS
+from factory.stages.verification.verify import Verify
 
 __all__ = ["Fold"]
 
-_MEASURED = {
-    "n_samples": pa.int32(),
-    "n_judged": pa.int32(),
-    "n_passed": pa.int32(),
-    "pass_rate": pa.float64(),
-}
+_KEPT = [field for field in MEASURED_COLUMNS if field.name not in ("pass_rate_low", "pass_rate_high")]
 _DROPPED = frozenset(
-    {
-        *COMPLETION_COLUMNS.names,
-        *_MEASURED,
-        "token_logprobs",
-        "segments",
-        "verdicts",
-        "verdict",
-        "pass_rate_low",
-        "pass_rate_high",
-    }
+    name
+    for schema in (COMPLETION_COLUMNS, MEASURED_COLUMNS, OPTIONAL_COLUMNS, PERPLEXITY_COLUMNS, Verify.adds)
+    for name in schema.names
 )
+"""What the stages behind `sample` say of a completion, by their own declarations."""
 
 
 class Fold(Stage):
@@ -42,14 +34,15 @@ class Fold(Stage):
     """
 
     type: Literal["fold"] = "fold"
-    requires: ClassVar[frozenset[str]] = frozenset({"id", "completion_id", *_MEASURED})
+    version: ClassVar[int] = 2
+    requires: ClassVar[frozenset[str]] = frozenset({"id", "completion_id", *(f.name for f in _KEPT)})
     minimal: ClassVar[Mapping[str, Any]] = {"prefix": "student"}
     prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """Who was measured: `student` gives the columns `student_pass_rate`, `student_n_samples`, and so on."""
 
     def provides(self) -> pa.Schema:
         """The measured columns under their new names."""
-        return pa.schema([(f"{self.prefix}_{name}", kind) for name, kind in _MEASURED.items()])
+        return pa.schema([(f"{self.prefix}_{field.name}", field.type) for field in _KEPT])
 
     def schema_out(self, schema: pa.Schema) -> pa.Schema:
         """The problem's columns and the measured ones; the completion's are gone."""
@@ -59,8 +52,8 @@ class Fold(Stage):
         """Folds one batch; all completions of a problem are in it."""
         _, first = np.unique(np.array(batch["id"].to_pylist(), dtype=object).astype(str), return_index=True)
         problems = batch.take(pa.array(np.sort(first)))
-        for name in _MEASURED:
-            problems = problems.append_column(f"{self.prefix}_{name}", problems[name])
+        for field in _KEPT:
+            problems = problems.append_column(f"{self.prefix}_{field.name}", problems[field.name])
         kept = problems.select(self.schema_out(batch.schema).names)
         reasons = pa.array(["folded"] * batch.num_rows, pa.string())
         rejected = batch.append_column(REJECTION_COLUMNS.field("reason"), reasons).append_column(

@@ -18,7 +18,7 @@ from factory.teachers.answer_cache import Form, Remembering, remembering
 from factory.teachers.rescoring import Passage, Score, opened_rescorer
 from factory.teachers.vllm import Vllm
 
-__all__ = ["Perplexity"]
+__all__ = ["PERPLEXITY_COLUMNS", "Perplexity"]
 
 Part = Literal["answer", "all"]
 
@@ -27,6 +27,8 @@ _TOKENS = (
     pa.field("rescored_logprobs", pa.list_(pa.float32())),
     pa.field("rescored_token_ids", pa.list_(pa.int32())),
 )
+PERPLEXITY_COLUMNS = pa.schema([_PERPLEXITY, *_TOKENS])
+"""What `perplexity` adds, where it is asked for all."""
 _REASONS = {"too_long": "too_long_for_teacher", "refused": "refused_by_template"}
 
 

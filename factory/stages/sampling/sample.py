@@ -32,12 +32,14 @@ from factory.teachers.alternatives import MOST_ALTERNATIVES
 from factory.teachers.interpreter import Interpreted, Interpreter
 from factory.teachers.journal import batch_group
 
-__all__ = ["Sample"]
+__all__ = ["OPTIONAL_COLUMNS", "Sample"]
 
 _LOGPROBS = pa.field("token_logprobs", pa.list_(pa.float32()))
 _SEGMENTS = pa.field(
     "segments", pa.list_(pa.struct({"type": pa.string(), "text": pa.string(), "train": pa.bool_()}))
 )
+OPTIONAL_COLUMNS = pa.schema([_LOGPROBS, _SEGMENTS, STORED_SYSTEM])
+"""What `sample` adds where it is asked for."""
 
 
 class Shot(BaseModel):
