@@ -28,6 +28,8 @@ class Case:
     """Code tests in the documented JSON form, or null."""
     domain: str | None = None
     finish_reason: str | None = None
+    turns: tuple[tuple[str, str], ...] = ()
+    """The conversation up to the completion as (role, text); empty where it is the prompt alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,4 +297,32 @@ def test_gsm8k_and_math_read_whole(test_data: Path) -> None:
     assert kept["reference"].to_pylist()[0] == "72"
     math = test_data / "data" / "math" / "deepscaler_math_train.json"
     kept, rejected = read(source(math, columns={"prompt": "problem", "reference": "answer"}, shard_rows=1000))
-    assert (kept.num_rows, rejected.num_rows) == (7474, 0)
+    assert (kept.num_rows, rejected["reason"].to_pylist()) == (7472, ["reference_empty"] * 2)
+
+
+def references(folder: Path, values: list[Any], **fields: Any) -> tuple[list[Any], list[Any]]:
+    """What becomes of these references: those of the kept rows, and the reasons of the rejected."""
+    lines = [json.dumps({"prompt": f"Question {n}?", "reference": value}) for n, value in enumerate(values)]
+    (folder / "r.jsonl").write_text("\n".join(lines) + "\n")
+    stage = Source.model_validate({"inputs": [{"files": str(folder / "r.jsonl"), **fields}]})
+    flows = [flow for split in stage.splits() for flow in stage.read(split)]
+    kept = [value for flow in flows for value in flow.kept["reference"].to_pylist()]
+    return kept, [reason for flow in flows for reason in flow.rejected["reason"].to_pylist()]
+
+
+def test_what_is_no_answer_becomes_no_reference_and_is_counted_by_cause(tmp_path: Path) -> None:
+    bad = [True, ["1", "2"], '["1", "2"]', {"x": 1}, float("nan"), "NULL", "NaN", "", "  "]
+    good = ["true", 5, 2.5, "[1, 2]", "None", None, "{1, 2}", "null set"]
+    kept, reasons = references(tmp_path, bad + good)
+    assert kept == ["true", "5", "2.5", "[1, 2]", "None", None, "{1, 2}", "null set"]
+    kinds = "boolean list list object not_a_number null_word null_word empty empty"
+    assert reasons == [f"reference_{kind}" for kind in kinds.split()]
+
+
+def test_a_declared_list_holds_accepted_answers(tmp_path: Path) -> None:
+    kept, reasons = references(
+        tmp_path, [["1", 2], "3", '["a", "b"]', ["1", True], ["", "x"]], references="list"
+    )
+    assert [json.loads(one) for one in kept] == [["1", "2"], ["3"], ["a", "b"]]
+    assert reasons == ["reference_boolean", "reference_empty"]
+    assert references(tmp_path, ["", "4"], blank_reference="none") == ([None, "4"], [])

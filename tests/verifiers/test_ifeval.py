@@ -187,3 +187,37 @@ def test_no_response_that_must_fail_passes(test_data: Path) -> None:
         name = row["prompt"].rsplit("(", 1)[1].rstrip(")")
         verdict = judged(row["response"], {"instruction_id_list": [name], "kwargs": [{}]})
         assert (verdict.verdict == "pass") == row["should_pass"], f"{row['id']}: {row['why']}"
+
+
+@pytest.mark.parametrize("marker", ["P.S.", "P.P.S"])
+def test_a_postscript_may_stand_in_a_line(marker: str) -> None:
+    followed = {
+        "instruction_id_list": ["detectable_content:postscript"],
+        "kwargs": [{"postscript_marker": marker}],
+    }
+    for text in (
+        f"Yours, Ann. {marker} Bring tea.",
+        f"Yours.\n{marker} Bring tea.",
+        f"**{marker}** Bring tea.",
+    ):
+        assert judged(text, followed).verdict == "pass", text
+    for text in ("Yours, Ann.", f"Yours. {marker}", "The p.h.s. of it"):
+        assert judged(text, followed).verdict == "fail", text
+    assert marker != "P.S." or judged("Yours. P.P.S. Bring tea.", followed).verdict == "fail"
+
+
+@pytest.mark.parametrize("mark", ["{n}.", "{n})", "({n})", "{n}.\t"])
+@pytest.mark.parametrize("items", [1, 3, 12])
+def test_the_numbers_of_a_list_are_no_sentences(mark: str, items: int) -> None:
+    text = "\n".join(f"{mark.format(n=n)} We go to town." for n in range(1, items + 1))
+    assert len(sentences(text)) == items
+    assert len(sentences(f"Here is the list.\n{text}")) == items + 1
+    assert len(sentences("There were 3. Then 5. We left.")) == 3
+
+
+def test_the_first_word_ends_at_an_apostrophe_as_published() -> None:
+    args = {"num_paragraphs": 1, "nth_paragraph": 1, "first_word": "mcdonald"}
+    name = "length_constraints:nth_paragraph_first_word"
+    for word, passes in (("mcdonald", True), ("mcdonald's", True), ("mc", False)):
+        tests = {"instruction_id_list": [name], "kwargs": [{**args, "first_word": word}]}
+        assert (judged("McDonald's opened in town.", tests).verdict == "pass") == passes

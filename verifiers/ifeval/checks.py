@@ -89,7 +89,9 @@ def _nth_paragraph_first_word(text: str, args: Mapping[str, Any]) -> bool:
     if len(paragraphs) != args["num_paragraphs"] or not 1 <= nth <= len(paragraphs):
         return False
     first = paragraphs[nth - 1].split()[0].strip("*_#\"'“”‘’.,:;!?()[]")
-    return bool(first.lower() == args["first_word"].lower())
+    # The published check ends a word at an apostrophe, so that McDonald's begins with McDonald.
+    said = {first.lower(), re.split("['’]", first.lower())[0]}
+    return args["first_word"].lower() in said
 
 
 @_check("detectable_content:number_placeholders")
@@ -104,7 +106,8 @@ _POSTSCRIPTS = {"P.P.S": r"p\.\s?p\.\s?s", "P.S.": r"p\.\s?s\."}
 def _postscript(text: str, args: Mapping[str, Any]) -> bool:
     marker = args["postscript_marker"].strip()
     pattern = _POSTSCRIPTS.get(marker, re.escape(marker.lower()))
-    return bool(re.search(rf"^[ \t\r\f\v*_]*{pattern}.*\w", text.lower(), re.MULTILINE))
+    # It may stand at the end of a line as well as on one of its own; P.P.S. is no P.S. with a letter before.
+    return bool(re.search(rf"(?<![\w.]){pattern}.*\w", text.lower()))
 
 
 @_check("detectable_format:number_bullet_lists")

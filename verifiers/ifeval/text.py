@@ -14,6 +14,8 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _INITIAL = re.compile(r"\b[A-Z]\.$")
+_ITEM = re.compile(r"(?:^|\n)[^\S\n]*(?:\(?\d{1,3}|[ivxIVX]{1,4}|[a-zA-Z])[.)]$")
+"""The number of a list's item, whose point ends nothing."""
 _LONGEST_ABBREVIATION = 12
 _END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+(?=\s|\Z)|[。！？]+[」』”’)]*|\n\s*\n")
 
@@ -31,6 +33,8 @@ def sentences(text: str) -> list[str]:
         tail = text[max(start, end.end() - _LONGEST_ABBREVIATION) : end.end()]
         more = end.end() < last
         if end[0] == "." and more and (_ABBREVIATION.search(tail) or _INITIAL.search(tail)):
+            continue
+        if end[0] == "." and more and _ITEM.search(tail):
             continue
         found.append(text[start : end.end()].strip())
         start = end.end()

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 from verifiers.ifeval.checks import CHECKS
@@ -23,6 +23,7 @@ class IFEval(Verifier):
     published fields `instruction_id_list` and `kwargs`, two lists side by side.
     """
 
+    version: ClassVar[str] = "2"
     type: Literal["ifeval"] = "ifeval"
     mode: Literal["strict", "loose"] = "strict"
     """Loose forgives Markdown asterisks and a first or last line around the answer, as the paper does."""

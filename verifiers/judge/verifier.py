@@ -7,14 +7,14 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 from verifiers.judge.model import Message, Model, Sampling, soft_score
-from verifiers.judge.prompts import grade_messages, reference_messages
-from verifiers.judge.rules import early_finding, for_the_judge
+from verifiers.judge.prompts import conversation_text, grade_messages, reference_messages
+from verifiers.judge.rules import early_finding, for_the_judge, shown_turns
 
 __all__ = ["LLMJudge", "ModelSource", "may_rescue", "rescued"]
 
@@ -33,6 +33,7 @@ class LLMJudge(Verifier):
     without any is an `error`.
     """
 
+    version: ClassVar[str] = "2"
     type: Literal["judge"] = "judge"
     model: str
     """Name of the judge model, with its revision where it has one."""
@@ -118,8 +119,9 @@ class LLMJudge(Verifier):
         return ("pass" if mean >= self.threshold else "fail"), mean, detail
 
     def _messages(self, case: Case, vote: int) -> list[Message]:
-        prompt, answer = (for_the_judge(text, limit=SHOWN_CHARS) for text in (case.prompt, case.content))
+        answer = for_the_judge(case.content, limit=SHOWN_CHARS)
         mark = _mark(self.seed, vote, case.prompt, case.content)
+        prompt = conversation_text(shown_turns(case, limit=SHOWN_CHARS), mark=mark)
         if self.ask == "reference":
             reference = case.reference or ""
             return reference_messages(prompt, reference=reference, answer=answer, mark=mark, think=self.think)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from factory.core import PROBLEM_SCHEMA, problem_id
 
@@ -23,12 +24,18 @@ _ROLES = {
     "bot": "assistant",
     "model": "assistant",
 }
+_NOTHING = frozenset({"", "NULL", "null", "NaN", "nan", "<NA>", "\\N"})
+"""What tables write for a missing value; `None` and `N/A` may be answers."""
 MISSING = object()
 """What a column is that a record does not have."""
 
 
 class BadRecord(Exception):
-    """The record cannot become a row; the message says why."""
+    """The record cannot become a row; the message says why, and `reason` in a word."""
+
+    def __init__(self, message: str, *, reason: str = "bad_line") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def absent(record: Mapping[str, Any], path: str) -> bool:
@@ -59,6 +66,8 @@ def problem_row(
     columns: Mapping[str, str],
     given: Mapping[str, str | None],
     answer_pattern: str | None,
+    references: Literal["one", "list"] = "one",
+    blank_reference: Literal["reject", "none"] = "reject",
     origin: str,
 ) -> dict[str, str | list[dict[str, str]] | None]:
     """A row of PROBLEM_SCHEMA. `columns` maps ours to theirs; `given` are values for columns not mapped.
@@ -67,7 +76,9 @@ def problem_row(
     """
     found = {ours: _wanted(record, theirs) for ours, theirs in columns.items()}
     row: dict[str, Any] = {ours: given.get(ours) for ours in OURS}
-    row |= {ours: _text(value) for ours, value in found.items() if ours != "prompt"}
+    row |= {ours: _text(value) for ours, value in found.items() if ours not in ("prompt", "reference")}
+    if "reference" in found:
+        row["reference"] = _reference(found["reference"], form=references, blank=blank_reference)
     row["domain"] = row["domain"] or given.get("domain") or "other"
     row["source"] = row["source"] or given.get("source")
     meta = {k: v for k, v in record.items() if k not in columns.values()}
@@ -98,6 +109,57 @@ def _text(value: Any) -> str | None:
         # A column of whole numbers with a gap is read as floats by most tools: 70.0 stands for 70.
         return str(int(value))
     return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _reference(value: Any, *, form: str, blank: str) -> str | None:
+    """The reference as text; null where there is none. Raises BadRecord for what can be no reference."""
+    if value is None:
+        return None
+    if isinstance(value, str) and not value.strip():
+        if blank == "none":
+            return None
+        raise BadRecord(
+            "the reference is empty; wanted a text or null, or `blank_reference: none` in the input",
+            reason="reference_empty",
+        )
+    held = _parsed(value) if isinstance(value, str) else value
+    if form == "list":
+        listed = held if isinstance(held, list) else [value]
+        return json.dumps([_accepted(one) for one in listed], ensure_ascii=False)
+    if isinstance(held, list):
+        raise BadRecord(
+            "the reference is a list; set `references: list` in the input where each is an accepted answer",
+            reason="reference_list",
+        )
+    return _accepted(value)
+
+
+def _parsed(text: str) -> Any:
+    """A list of texts or an object that a text spells in JSON; else the text, as an interval [1, 2] is."""
+    if not text.lstrip().startswith(("[", "{")):
+        return text
+    try:
+        held = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    is_list = isinstance(held, list) and any(isinstance(one, (str, list, dict)) for one in held)
+    return held if is_list else text
+
+
+def _accepted(value: Any) -> str:
+    kind = {bool: "boolean", list: "list", dict: "object", type(None): "null"}.get(type(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        kind = "not_a_number"
+    elif isinstance(value, str) and value.strip() in _NOTHING:
+        kind = "null_word" if value.strip() else "empty"
+    if kind is not None:
+        raise BadRecord(
+            f"the reference {str(value)[:40]!r} is no answer; wanted a text, a number or null",
+            reason=f"reference_{kind}",
+        )
+    text = _text(value)
+    assert text is not None
+    return text
 
 
 def _messages(value: Any, name: str) -> tuple[list[dict[str, str]], list[dict[str, str]]]:

@@ -57,6 +57,11 @@ class Input(BaseModel):
     """
     answer_pattern: str | None = None
     """Regular expression with one group; the group of its last match in `reference` becomes the reference."""
+    references: Literal["one", "list"] = "one"
+    """Whether `reference` holds one answer, or may hold a list of accepted ones, kept as a JSON list for
+    verifiers that take one; what is neither text nor number is rejected as `reference_...`."""
+    blank_reference: Literal["reject", "none"] = "reject"
+    """Whether a row with an empty reference, as tables without nulls have, is rejected or has none."""
     source: str | None = None
     """Value of the column `source`; null: the file's name without suffix, or the dataset's name."""
     license: str | None = None
@@ -141,6 +146,7 @@ class Input(BaseModel):
 class Source(SourceStage):
     """Reads problems from files or datasets; a line that cannot become a row is rejected as `bad_line`."""
 
+    version: ClassVar[int] = 2
     type: Literal["source"] = "source"
     minimal: ClassVar[Mapping[str, Any]] = {"inputs": [{"files": "problems.jsonl"}]}
     inputs: Annotated[list[Input], Field(min_length=1)]
@@ -281,6 +287,8 @@ def _flow(batch: Sequence[Record], one: Input, *, name: str, source: str) -> Flo
                     columns=columns,
                     given=given,
                     answer_pattern=one.answer_pattern,
+                    references=one.references,
+                    blank_reference=one.blank_reference,
                     origin=origin,
                 )
             )
@@ -289,7 +297,7 @@ def _flow(batch: Sequence[Record], one: Input, *, name: str, source: str) -> Flo
             if record.text:
                 evidence["text"] = record.text
             text = json.dumps(evidence, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-            rejected.append({**given, "origin": origin, "reason": "bad_line", "evidence": text})
+            rejected.append({**given, "origin": origin, "reason": error.reason, "evidence": text})
     schema = pa.schema([*PROBLEM_SCHEMA, *REJECTION_COLUMNS])
     return Flow(
         kept=pa.Table.from_pylist(kept, PROBLEM_SCHEMA),

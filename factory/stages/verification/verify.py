@@ -177,4 +177,5 @@ def case_of(row: Mapping[str, Any]) -> Case | None:
         tests=row["tests"],
         domain=row["domain"],
         finish_reason=row["finish_reason"],
+        turns=tuple((turn["role"], turn["content"]) for turn in row["prompt"] or ()),
     )
