@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import builtins
 import collections
-import importlib
-import operator
 import os
 import sys
 import types
-from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
@@ -24,29 +21,13 @@ from sandbox.inside.codec import CodecError, encode
 from sandbox.inside.decoder import decode
 from sandbox.inside.filters import SOLUTION
 from sandbox.inside.job import Job, memory_file
+from sandbox.inside.lent import CHANGES, Changes, OfJudge, standard
+from sandbox.inside.operations import OPERATIONS
 from sandbox.inside.supervisor import compile_solution, each_test
 
 __all__ = ["find_entry", "run_calls", "serve"]
 
 _MUTABLE = (list, dict, set, bytearray, collections.deque)
-_OPERATOR_NAMES = "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift eq ne lt le gt ge"
-_OPERATORS = {name: getattr(operator, name) for name in _OPERATOR_NAMES.split()}
-_UNARY: dict[str, Callable[..., Any]] = {
-    "len": len,
-    "str": str,
-    "repr": repr,
-    "bool": bool,
-    "iter": iter,
-    "next": next,
-    "getitem": operator.getitem,
-    "setitem": operator.setitem,
-    "delitem": operator.delitem,
-    "isinstance": isinstance,
-    "neg": operator.neg,
-    "abs": abs,
-    "enter": lambda item: type(item).__enter__(item),
-    "exit": lambda item: type(item).__exit__(item, None, None, None),
-}
 
 
 def run_calls(job: Job) -> None:
@@ -107,10 +88,11 @@ class _Agent:
         self._objects: list[Any] = [None]
         self._known: dict[int, int] = {}
         self._namespace: dict[str, Any] = {}
+        self._changes = Changes("")
         self.link = Link(fd, special=self._refer, resolve=self._resolve)
 
     def _refer(self, value: Any) -> tuple[int, str] | None:
-        if isinstance(value, _OfJudge):
+        if isinstance(value, OfJudge):
             return object.__getattribute__(value, "_number"), ""
         kind = type(value)
         if kind is not type and issubclass(kind, (int, float, str, bytes, tuple, list, dict, set, frozenset)):
@@ -126,8 +108,8 @@ class _Agent:
         if number > 0:
             return self._objects[number]
         if number == 0:
-            return _standard(text)
-        return _OfJudge(self, number)
+            return standard(text)
+        return OfJudge(self, number)
 
     def ask_judge(self, request: list[Any]) -> Any:
         """A call that goes the other way: of a function or an object that the tests passed in."""
@@ -143,6 +125,7 @@ class _Agent:
     def serve(self, namespace: dict[str, Any]) -> None:
         """Answers until the judge hangs up."""
         self._namespace = namespace
+        self._changes = Changes(namespace["__name__"])
         while True:
             try:
                 self._reply(self.link.receive())
@@ -185,15 +168,21 @@ class _Agent:
             return self._namespace[rest[0]], []
         if verb == "await":
             return _awaited(rest[0]), []
+        if verb in CHANGES:
+            return self._changes.make(verb, *rest), []
         if verb == "get":
             return getattr(rest[0], rest[1]), []
         if verb == "set":
             setattr(rest[0], rest[1], rest[2])
             return None, []
+        if verb == "del":
+            delattr(rest[0], rest[1])
+            return None, []
         if verb == "op":
-            operation = _UNARY.get(rest[0]) or _OPERATORS[rest[0]]
-            return operation(*rest[1]), []
-        target, arguments, named = rest
+            return OPERATIONS[rest[0]](*rest[1]), []
+        return self._call(*rest)
+
+    def _call(self, target: Any, arguments: list[Any], named: dict[str, Any]) -> tuple[Any, list[Any]]:
         before = [_packed(self.link, item) for item in arguments]
         result = target(*arguments, **named)
         after = [_packed(self.link, item) for item in arguments]
@@ -210,25 +199,6 @@ class _Agent:
             return os.pread(1, 65536, before).decode(errors="replace")
         except Exception:
             return ""
-
-
-class _OfJudge:
-    """Stands for a function or an object of the tests."""
-
-    def __init__(self, agent: _Agent, number: int):
-        object.__setattr__(self, "_agent", agent)
-        object.__setattr__(self, "_number", number)
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._agent.ask_judge(["call", self._number, list(arguments), named])
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self._agent.ask_judge(["get", self._number, name])
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._agent.ask_judge(["set", self._number, name, value])
 
 
 def _packed(link: Link, value: Any) -> bytes | None:
@@ -261,21 +231,13 @@ def _describe(value: Any, own: str) -> str:
         return f"callable:{name}"
     package = str(type(value).__module__).partition(".")[0]
     foreign = package not in sys.stdlib_module_names and package != own
-    return f"foreign:{package}.{name}" if foreign else f"object:{name}"
-
-
-def _standard(text: str) -> Any:
-    module, _, path = text.partition(":")
-    found: Any = importlib.import_module(module)
-    for name in path.split("."):
-        found = getattr(found, name)
-    return found
+    return f"foreign:{type(value).__module__}:{type(value).__qualname__}" if foreign else f"object:{name}"
 
 
 def _error_of(text: str) -> type[BaseException]:
     """The class of an exception that something of the tests raised."""
     try:
-        found = _standard(text)
+        found = standard(text)
     except (ImportError, AttributeError):
         return RuntimeError
     return found if isinstance(found, type) and issubclass(found, Exception) else RuntimeError

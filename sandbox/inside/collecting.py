@@ -8,16 +8,13 @@ import types
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sandbox.inside.fixtures import Fixtures, Scope, is_fixture, parameters
+from sandbox.inside.fixtures import Fixtures, Scope, injected, is_fixture, parameters
 from sandbox.inside.minipytest import Mark, Param, Skipped, skip
 
 if TYPE_CHECKING:
     import unittest
 
 __all__ = ["collect"]
-
-_COROUTINE = 0x80
-"""The flag of a coroutine function's code."""
 
 Found = list[tuple[str, Callable[[], None]]]
 
@@ -162,11 +159,12 @@ class _Item:
             before()
         if after is not None:
             stack.callback(after)
-        names = parameters(self._function)[1 if instance is not None else 0 :]
+        own = (instance is not None) + injected(self._function)
+        names = parameters(self._function)[own:]
         given = {name: fixtures.value(name) for name in names}
         first = (instance,) if instance is not None else ()
         result = self._function(*first, **given)
-        if self._function.__code__.co_flags & _COROUTINE:
+        if isinstance(result, types.CoroutineType):
             import asyncio
 
             asyncio.run(result)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.inside.minipytest import Unsupported, importorskip
 
-__all__ = ["Fixtures", "Scope", "is_fixture", "parameters"]
+__all__ = ["Fixtures", "Scope", "injected", "is_fixture", "parameters"]
 
 _GENERATOR = 0x20
 """The flag of a generator function's code."""
@@ -26,6 +26,13 @@ def parameters(function: Any) -> tuple[str, ...]:
     code = function.__code__
     names: tuple[str, ...] = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return names
+
+
+def injected(function: Any) -> int:
+    """How many of a function's parameters `unittest.mock.patch` fills, right behind `self`."""
+    mock: Any = sys.modules.get("unittest.mock")
+    patches = getattr(function, "patchings", ()) if mock is not None else ()
+    return sum(patch.attribute_name is None and patch.new is mock.DEFAULT for patch in patches)
 
 
 def is_fixture(item: Any) -> bool:

@@ -63,7 +63,7 @@ def own_module(name: str) -> types.ModuleType | None:
     if (
         first not in sys.stdlib_module_names
         and first not in ("numpy", "pandas", "matplotlib")
-        and name not in sys.modules
+        and first not in sys.modules
     ):
         return None
     try:

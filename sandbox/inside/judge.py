@@ -15,6 +15,7 @@ from sandbox.inside import minipytest
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
 from sandbox.inside.import_guard import own_module, stay_aloof
+from sandbox.inside.mirror import mirror
 from sandbox.inside.naming import Names
 from sandbox.inside.remote import Remote
 from sandbox.inside.test_report import Teller
@@ -66,6 +67,7 @@ def attempt(
     except BaseException as error:
         outcome = "error" if id(error) in wire.from_solution else "failed"
         reason = _describe(error)
+        wire.doubt_network()
         if isinstance(error, minipytest.Unsupported):
             wire.doubt(str(error))
     if wire.died is not None:
@@ -90,6 +92,7 @@ def _run_asserts(wire: Wire, source: str, head: dict[str, Any], teller: Teller, 
     namespace: dict[str, Any] = {"__name__": "__tests__", "__builtins__": builtins}
     namespace["__file__"] = f"{directory}/tests.py"
     wire.ask("ready")
+    mirror(wire, source)
     namespace.update(Names(wire, source, tree, entry=head["entry"]).all())
     witness = Witness()
     tests = [_is_test(statement) for statement in tree.body]
@@ -180,6 +183,7 @@ def _run_pytest(wire: Wire, source: str, head: dict[str, Any], teller: Teller, d
     tree = _read(wire, source, "test_solution.py")
     names = partial(Names, wire, source, _read(wire, source, "test_solution.py"), entry=head["entry"])
     sys.modules[head["module"]] = _SolutionModule(head["module"], wire, names)
+    sys.modules["__main__"] = sys.modules[head["module"]]
     module = types.ModuleType("__tests__")
     module.__file__ = f"{directory}/test_solution.py"
     sys.modules["__tests__"] = module
@@ -189,6 +193,7 @@ def _run_pytest(wire: Wire, source: str, head: dict[str, Any], teller: Teller, d
 
     def load() -> None:
         wire.ask("ready")
+        mirror(wire, source)
         exec(code, module.__dict__)
 
     if attempt(wire, "import", load, teller, counted=False) != "passed":

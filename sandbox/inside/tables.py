@@ -44,9 +44,11 @@ def _column(array: Any) -> list[Any] | None:
     """The items of a column: an array of numpy, the codes of categories, or plain values and their kind."""
     if hasattr(array, "codes") and hasattr(array, "categories"):
         return ["category", array.categories, array.codes, bool(array.ordered)]
-    if isinstance(getattr(array, "dtype", None), sys.modules["numpy"].dtype):
+    numpy = sys.modules["numpy"]
+    dtype = getattr(array.dtype, "numpy_dtype", array.dtype)
+    if isinstance(dtype, numpy.dtype) and hasattr(array, "to_numpy") and dtype.kind != "O":
         values = array.to_numpy()
-        if values.dtype.kind != "O":
+        if type(array).__name__ in ("NumpyExtensionArray", "DatetimeArray", "TimedeltaArray"):
             return ["numpy", values]
     items = list(array)
     if not all(type(item).__name__ in _PLAIN for item in items):

@@ -13,6 +13,7 @@ from sandbox.inside.arrays import Raw, built, is_array
 from sandbox.inside.channel import Closed, Link, TooLarge
 from sandbox.inside.codec import CodecError
 from sandbox.inside.import_guard import own_module
+from sandbox.inside.operations import OPERATIONS
 from sandbox.inside.remote import Remote
 
 __all__ = ["SolutionDied", "Wire"]
@@ -35,8 +36,13 @@ class Wire:
         """Names that the tests speak of."""
         self.packages: set[str] = set()
         """Packages that the tests import."""
+        self.lends_mocks = False
+        """Whether the tests put things of their own in the place of the solution's."""
+        self.asks_network = False
+        """Whether the tests name addresses of a network, which no program here has."""
         self._doubts: set[str] = set()
         self._lent: list[Any] = [None]
+        self._lent_by_id: dict[int, int] = {}
         self._errors: dict[int, type[BaseException]] = {}
         self._subclasses: dict[tuple[type, type], type[BaseException]] = {}
         self._kept: list[BaseException] = []
@@ -56,7 +62,7 @@ class Wire:
                 message = self._link.receive()
                 if type(message) is not list or not message:
                     raise self._dead("the solution broke the protocol")
-                if message[0] not in ("call", "get", "set"):
+                if message[0] not in ("call", "get", "set", "op"):
                     break
                 self._answer(message)
             return self._finish(message, rest, stops=verb == "op" and rest[0] in ("next", "getitem"))
@@ -70,6 +76,11 @@ class Wire:
     def doubt(self, why: str) -> None:
         """Notes what keeps a test from saying anything of the solution."""
         self._doubts.add(why)
+
+    def doubt_network(self) -> None:
+        """Notes that the solution looked for the network in vain, where the tests would have it do so."""
+        if self.asks_network and self.died is None and self.ask("looked-for-network") is True:
+            self.doubt("the tests need a network")
 
     def taken_doubts(self) -> str:
         """What was noted since the last time, as one line."""
@@ -136,6 +147,8 @@ class Wire:
             target = self._lent[-number]
             if verb == "call":
                 result = target(*message[2], **message[3])
+            elif verb == "op":
+                result = OPERATIONS[message[2]](target, *message[3])
             elif (
                 type(message[2]) is not str
                 or message[2].startswith("_")
@@ -150,8 +163,11 @@ class Wire:
                 result = None
                 setattr(target, message[2], message[3])
             self._link.send(["answer", "ok", result])
-        except (Closed, CodecError, SolutionDied):
+        except (Closed, SolutionDied):
             raise
+        except CodecError as error:
+            self.doubt(f"the tests lend what cannot cross: {error}")
+            self._link.send(["answer", "raise", "builtins:TypeError", [str(error)]])
         except Exception as error:
             kind = f"{type(error).__module__}:{type(error).__qualname__}"
             self._link.send(["answer", "raise", kind, [str(error)]])
@@ -169,14 +185,21 @@ class Wire:
             if str(value.__module__).partition(".")[0] in sys.stdlib_module_names:
                 return 0, f"{value.__module__}:{value.__qualname__}"
             return None
+        kind = type(value) if not isinstance(value, type) else value
         own = (
-            isinstance(value, (types.FunctionType, types.MethodType))
-            or type(value).__module__ in self.test_modules
+            isinstance(value, (types.FunctionType, types.MethodType)) or kind.__module__ in self.test_modules
         )
-        if own and type(value).__module__ not in ("unittest.mock",):
-            self._lent.append(value)
-            return -(len(self._lent) - 1), ""
+        if own or kind.__module__ in _LENT_OF:
+            return self._lend(value), ""
         return None
+
+    def _lend(self, value: Any) -> int:
+        """The number by which the solution knows something of the tests; the same one each time."""
+        known = self._lent_by_id.get(id(value))
+        if known is None:
+            self._lent.append(value)
+            known = self._lent_by_id[id(value)] = -(len(self._lent) - 1)
+        return known
 
     def _resolve(self, number: int, text: str) -> Any:
         if number < 0:
@@ -199,6 +222,10 @@ class Wire:
         # An array without items agrees with every other that it can be spread over.
         self.weak = self.weak or 0 in (parts.shape or ())
         return built(parts)
+
+
+_LENT_OF = ("unittest.mock", "io", "_io", "builtins", "itertools", "contextlib", "tempfile")
+"""Modules of whose kinds the tests hand over objects that do not cross: mocks, open files, iterators."""
 
 
 async def _awaited(wire: Wire, remote: Remote) -> Any:

@@ -183,9 +183,6 @@ def test_what_a_program_does_wrong_is_a_fail_that_says_so(judge: Judge, name: st
 
 
 UNKNOWN_NAME = json.dumps({"entry_point": "add1", "test": "def check(c):\n    assert c(1) == other(1)"})
-PATCHES = """
-from unittest.mock import patch
-from solution import add1
 
 def test_a():
     assert add1(1) == 3
@@ -197,7 +194,6 @@ ERRORS = [
     ("a language that is not run", fenced("package main", "go"), STDIN),
     ("a package that is not there", fenced("import tensorflow\ninput()\nprint(2)"), STDIN),
     ("tests with a name that nobody has", fenced(ADD1), UNKNOWN_NAME),
-    ("tests that patch", fenced(ADD1), PATCHES),
 ]
 
 

@@ -41,8 +41,8 @@ def harness_fault(program: Program, ran: Ran, tests: CodeTests) -> str | None:
         return missing
     undecided = next((test.undecided for test in failed if test.undecided), None)
     if undecided is not None:
-        return f"the tests compare what cannot leave the solution's process: {undecided}"
-    return _unknown_name(failed, tree, tests) or _other_process(tree)
+        return f"the tests cannot decide here: {undecided}"
+    return _unknown_name(failed, tree, tests)
 
 
 def _missing_package(reasons: list[str], of_tests: set[str], of_program: set[str]) -> str | None:
@@ -61,22 +61,4 @@ def _unknown_name(failed: list[TestResult], tree: ast.Module, tests: CodeTests) 
         found = _NO_NAME.search(test.reason) if test.verdict == "WA" else None
         if found and found[1] != entry and found[1] in free_names(tree):
             return f"the tests use '{found[1]}', which nothing defines"
-    return None
-
-
-def _other_process(tree: ast.Module) -> str | None:
-    """What tests do to their own process, which does not reach the solution's."""
-    uses = {name for node in ast.walk(tree) if (name := _name_of(node)) is not None}
-    if uses & {"mock", "unittest.mock", "monkeypatch"}:
-        return "the tests replace parts of the solution's process, which they do not share"
-    return None
-
-
-def _name_of(node: ast.AST) -> str | None:
-    if isinstance(node, ast.ImportFrom):
-        return node.module
-    if isinstance(node, (ast.arg, ast.alias)):
-        return node.arg if isinstance(node, ast.arg) else node.name
-    if isinstance(node, ast.Call) and isinstance(node.func, (ast.Name, ast.Attribute)):
-        return node.func.id if isinstance(node.func, ast.Name) else node.func.attr
     return None

@@ -61,7 +61,8 @@ class Code(Verifier):
     stop_at_first_failure: bool = False
     """Whether the tests after a failed one are spared and count as failed, for stdin and call tests."""
     packages: tuple[str, ...] = ("numpy",)
-    """Installed packages that programs must find; their versions are part of each verdict's version."""
+    """Installed packages, by the name that programs import, that they must find; their versions are part of
+    each verdict's version."""
     min_isolation: Tier = "landlock"
     """The weakest isolation to run programs in; the strongest that works here is used."""
     allow_unsafe_execution: bool = False
@@ -126,6 +127,12 @@ def sandbox_version() -> str:
     return f"sandbox-{digest.hexdigest()[:8]}-python{platform.python_version()}"
 
 
+def _version_of(package: str) -> str:
+    """The version of an importable package, whatever the distribution that brings it is called."""
+    names = importlib.metadata.packages_distributions().get(package, [package])
+    return "+".join(sorted({importlib.metadata.version(name) for name in names}))
+
+
 @dataclass(frozen=True, slots=True)
 class _Finding:
     outcome: Outcome
@@ -140,7 +147,7 @@ class _Session:
         self._rules = config.rules()
         # The completions of one problem come together, and its tests may be megabytes.
         self._read = lru_cache(maxsize=16)(read_tests)
-        packages = [f"{name}{importlib.metadata.version(name)}" for name in config.packages]
+        packages = [f"{name}{_version_of(name)}" for name in config.packages]
         self._version = "+".join([config.version, f"{sandbox_version()}-{box.tier}", *packages])
 
     def judge(self, cases: Sequence[Case], threads: ThreadPoolExecutor) -> list[Verdict]:
