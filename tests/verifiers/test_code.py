@@ -183,10 +183,6 @@ def test_what_a_program_does_wrong_is_a_fail_that_says_so(judge: Judge, name: st
 
 
 UNKNOWN_NAME = json.dumps({"entry_point": "add1", "test": "def check(c):\n    assert c(1) == other(1)"})
-
-def test_a():
-    assert add1(1) == 3
-"""
 ERRORS = [
     ("no tests", fenced(ADD1), None),
     ("broken tests", fenced(ADD1), '{"type": "code", "kind": "stdin"}'),
