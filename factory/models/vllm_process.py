@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -60,41 +60,48 @@ async def opened_engine(
     Raises:
         PipelineError: `engine_args` of the step hold what can change an answer, or what vLLM refuses.
     """
-    refused = sorted((_IDENTITY_ARGUMENTS | fixed.keys()) & resources.engine_args.keys())
-    if refused:
-        raise PipelineError(
-            f"engine_args must not hold {refused}: they can change what the model says; set fields of the "
-            "teacher"
-        )
+    _refuse(resources.engine_args.keys() & (_IDENTITY_ARGUMENTS | fixed.keys()))
+    arguments = {
+        "model": folder.source,
+        "revision": revision if folder.path is None else None,
+        "tensor_parallel_size": resources.tensor_parallel_size,
+        "disable_log_stats": True,
+        **(defaults or {}),
+        **fixed,
+        **resources.engine_args,
+    }
     others = children()
     with guarded(), engine_environment(folder):
-        from vllm.engine.arg_utils import AsyncEngineArgs
-        from vllm.platforms import current_platform
-        from vllm.v1.engine.async_llm import AsyncLLM
-
-        arguments = {
-            "model": folder.source,
-            "revision": revision if folder.path is None else None,
-            "tensor_parallel_size": resources.tensor_parallel_size,
-            "disable_log_stats": True,
-            **({"enforce_eager": True} if current_platform.is_cpu() else {}),
-            **(defaults or {}),
-            **fixed,
-            **resources.engine_args,
-        }
-        try:
-            engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
-        except (TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise PipelineError(
-                f"model '{folder.name}': vLLM does not load it with these engine_args ({reason})"
-            ) from error
+        engine = _started(folder, arguments)
     try:
         own = children() - others
         async with watched(engine.is_sleeping, patience_s=resources.health_s, stop=lambda: end(own)):
             yield engine
     finally:
         engine.shutdown(timeout=_SHUTDOWN_S)
+
+
+def _refuse(arguments: Set[str]) -> None:
+    if arguments:
+        raise PipelineError(
+            f"engine_args must not hold {sorted(arguments)}: they can change what the model says; set fields "
+            "of the teacher"
+        )
+
+
+def _started(folder: ModelFolder, arguments: Mapping[str, Any]) -> Any:
+    from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+    eager = {"enforce_eager": True} if current_platform.is_cpu() else {}
+    try:
+        return AsyncLLM.from_engine_args(AsyncEngineArgs(**eager | dict(arguments)))
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise PipelineError(
+            f"model '{folder.name}': vLLM does not load it with these engine_args ({reason})"
+        ) from error
 
 
 async def final_output(outputs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -72,7 +73,7 @@ def test_an_address_that_is_none_is_refused_with_the_pipeline(tmp_path: Path, ur
     pipeline.write_text(PIPELINE.format(url=url))
     write_problems(tmp_path / "problems.jsonl", 3)
     done = subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", "-m", "factory", "plan", str(pipeline)],
+        [sys.executable, "-m", "factory", "plan", str(pipeline)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
