@@ -21,25 +21,23 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 
 
 def connect(address: str | None) -> bool:
-    """Joins the cluster at `address`, RAY_ADDRESS or on this machine; starts one where there is none.
+    """Joins the cluster at `address` or RAY_ADDRESS; without either it starts one of its own on this machine.
 
-    False when this process was connected already: whoever connected also disconnects.
+    A cluster that somebody else runs here is never joined unasked: it would end with its owner. False when
+    this process was connected already: whoever connected also disconnects.
     """
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "namespace": "factory"}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address != "local":
-        try:
-            ray.init(address=address or "auto", **quiet)
-            return True
-        except ConnectionError as error:
-            where = address or os.environ.get("RAY_ADDRESS")
-            if where:
-                raise WorkspaceError(
-                    f"{where}: no Ray cluster answers; start one, or leave --address out"
-                ) from error
-    ray.init(address="local", include_dashboard=False, **quiet)
+    where = address or os.environ.get("RAY_ADDRESS") or "local"
+    if where == "local":
+        ray.init(address="local", include_dashboard=False, **quiet)
+        return True
+    try:
+        ray.init(address=where, **quiet)
+    except ConnectionError as error:
+        raise WorkspaceError(f"{where}: no Ray cluster answers; start one, or leave --address out") from error
     return True
 
 

@@ -78,7 +78,7 @@ def rename_folder(source: str, target: str) -> None:
         os.rename(source, target)
     except OSError as error:
         raise WorkspaceError(f"{target}: cannot be made ({error}); is another run writing it?") from error
-    sync_folder(os.path.dirname(target))
+    sync_folder(os.path.dirname(target) or ".")
 
 
 def fetch(url: str, target: str) -> None:

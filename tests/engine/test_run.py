@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -187,3 +190,19 @@ def test_a_worker_that_is_killed_costs_an_attempt_and_no_row(ray_cluster: None, 
     assert (tmp_path / "log.died").exists(), "the worker was killed in the middle of a shard"
     assert manifests[-1]["rows_kept"] == 100
     assert sorted(ids(steps_of(tmp_path, stages)[1])) == list(range(100)), "no row lost, none doubled"
+
+
+@pytest.mark.ray
+def test_a_run_joins_no_cluster_unasked(ray_cluster: None) -> None:
+    import ray
+
+    code = (
+        "import ray; from factory.engine.ray_executor import connect; connect(None);"
+        "print(ray.get_runtime_context().gcs_address)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    ours = ray.get_runtime_context().gcs_address
+    assert done.stdout.strip() not in ("", ours), "it joined another's cluster and would end with it"
