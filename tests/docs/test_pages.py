@@ -6,10 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.stages.models import judging
 from tests.teachers.faulty import faulty
 
 ROOT = Path(__file__).parent.parent.parent
@@ -22,27 +25,37 @@ PROGRAMS = {
 
 
 def answered(number: int, body: dict[str, object]) -> tuple[str, int]:
-    """Right and wrong in turn: sums of the kind in the pages, the two programs, and a judge's verdict."""
+    """Right and wrong in turn: sums of the kind in the pages, and the two programs."""
     messages = body["messages"]
     assert isinstance(messages, list)
     asked = str(messages[-1]["content"])
     for word, program in PROGRAMS.items():
         if word in asked:
             return program, 20
-    if "verdict" in asked.lower() or "correct" in asked.lower():
-        return 'It says what was asked.\n{"correct": true}', 12
     numbers = [int(found) for found in re.findall(r"\d+", asked)] or [0]
     total = {"holds": 36, "hold": 36, "left": 5, "far": 240, "all": 80}
     right = next((value for word, value in total.items() if word in asked), sum(numbers))
     return f"<think>I count.</think>The answer is \\boxed{{{right + number % 2}}}.", 12
 
 
+@contextmanager
+def endpoint_for(page: Path) -> Iterator[str]:
+    """An endpoint that solves the problems of a page; for the one with a judge, one that grades as well."""
+    if page.stem == "chat":
+        with judging(lambda asked: 0.9 if "score" in asked else None) as judge:
+            judge.grade = True
+            yield judge.url
+    else:
+        with faulty(words=answered) as teacher:
+            yield teacher.url
+
+
 @pytest.mark.parametrize("page", JOBS, ids=lambda page: page.stem)
 def test_what_a_page_says_works_as_written(page: Path, tmp_path: Path) -> None:
     ran = 0
-    with faulty(words=answered) as endpoint:
+    with endpoint_for(page) as url:
         environment = os.environ | {
-            "BASE_URL": endpoint.url,
+            "BASE_URL": url,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
         }
