@@ -58,7 +58,7 @@ def test_compose_has_a_head_workers_and_a_client_on_one_workspace() -> None:
     services = compose["services"]
     assert set(services) == {"head", "worker", "submit"}
     known = {"image", "build", "init", "shm_size", "volumes", "networks", "command"}
-    known |= {"ports", "healthcheck", "depends_on", "deploy", "profiles"}
+    known |= {"ports", "healthcheck", "depends_on", "deploy", "profiles", "security_opt", "cap_drop"}
     for name, service in services.items():
         assert set(service) <= known, name
         assert service["volumes"] == ["workspace:/workspace"], (
@@ -99,8 +99,48 @@ def test_kubernetes_manifests_agree_with_the_pinned_ray_and_with_each_other() ->
     groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
     for group in groups:
         pod = group["template"]["spec"]
-        assert [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"]] == [claim]
+        claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if v["name"] == "workspace"]
+        assert claims == [claim]
         mounts = [
             mount["mountPath"] for container in pod["containers"] for mount in container["volumeMounts"]
         ]
         assert mounts == ["/workspace"], "a node would not see the shards of the others"
+
+
+def _pods() -> list[dict[str, Any]]:
+    spec = next(d for d in _kubernetes() if d["kind"] == "RayCluster")["spec"]
+    return [group["template"]["spec"] for group in [spec["headGroupSpec"], *spec["workerGroupSpecs"]]]
+
+
+def test_no_container_gains_rights() -> None:
+    for name, service in _compose()["services"].items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    for pod in _pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_container_that_runs_rows_holds_a_token_of_the_cluster() -> None:
+    for pod in _pods():
+        assert pod["automountServiceAccountToken"] is False
+        tokens = {volume["name"] for volume in pod["volumes"] if "projected" in volume}
+        for container in pod["containers"]:
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            assert not mounted & tokens, f"{container['name']} can act on the cluster"
+
+
+def test_only_the_cluster_and_its_operator_reach_the_ports_that_run_code() -> None:
+    policy = next(d for d in _kubernetes() if d["kind"] == "NetworkPolicy")["spec"]
+    cluster = next(d for d in _kubernetes() if d["kind"] == "RayCluster")["metadata"]["name"]
+    assert policy["podSelector"] == {"matchLabels": {"ray.io/cluster": cluster}}
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    for rule in policy["ingress"]:
+        assert rule["from"], "a rule without a source lets in everyone"
+        assert all("podSelector" in source for source in rule["from"]), "a whole namespace may enter"
+    outside = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", []) if "ipBlock" in to]
+    assert outside
+    assert all("169.254.0.0/16" in block["except"] for block in outside), "the metadata service is in reach"

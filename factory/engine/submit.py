@@ -12,7 +12,10 @@ from factory.core import FactoryError, PipelineError, WorkspaceError
 
 __all__ = ["EXCLUDED", "submit"]
 
-EXCLUDED = ("/.venv/", "/.git/", "/workspace/", "**/__pycache__/", "/.mypy_cache/", "/.ruff_cache/", "/dist/")
+EXCLUDED = (
+    *("/.venv/", "/.git/", "/workspace/", "**/__pycache__/", "/.mypy_cache/", "/.ruff_cache/", "/dist/"),
+    *("**/.env", "**/.env.*", "**/*.pem", "**/*.key"),
+)
 """Left out of the working folder that goes up to the cluster."""
 
 
