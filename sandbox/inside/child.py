@@ -21,6 +21,7 @@ import types
 from typing import NamedTuple, NoReturn
 
 from sandbox.inside import kernel
+from sandbox.inside.file_modes import pass_over_modes
 from sandbox.inside.filters import Installer
 from sandbox.inside.landlock import Ruleset
 
@@ -150,6 +151,7 @@ def fresh_module(directory: str, *, name: str) -> types.ModuleType:
     returned."""
     sys.argv = [f"{directory}/main.py"]
     sys.path.insert(0, directory)
+    pass_over_modes()
     random.seed()
     fresh = types.ModuleType(name)
     fresh.__dict__.update(__builtins__=builtins, __file__=f"{directory}/main.py")

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from sandbox.inside import minipytest
 from sandbox.inside.child import finish
 from sandbox.inside.collecting import collect
+from sandbox.inside.file_modes import pass_over_modes
 from sandbox.inside.import_guard import own_module, stay_aloof
 from sandbox.inside.mirror import mirror
 from sandbox.inside.naming import Names
@@ -34,6 +35,7 @@ def judge(tests: bytes, head: dict[str, Any], directory: str, *, kept: list[str]
     `kept` are the directories in the scratch `directory` that no solution can write to.
     """
     stay_aloof(directory, kept=kept)
+    pass_over_modes()
     sys.modules.pop(head["module"], None)  # the solution is not here
     wire, teller = Wire(3), Teller(4)
     unusable = None

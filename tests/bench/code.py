@@ -11,11 +11,9 @@ What stands behind the disagreements of each set:
 
 * humaneval, mbpp and their mutated solutions: none.
 * reflexion: six rows of MBPP are labelled unsolved although their programs pass the very tests in the row.
-* sandboxfusion: BigCodeBench patches, seeds or mocks the process of the solution, hands over file paths, or
-  needs packages that are not installed, and one of its references runs longer than the limit of six seconds.
-  can_it_edit compares data frames by operators in one row.
-  Of the shadow HumanEval rows one test does not parse, two use names that nobody defines, and two
-  contradict their own reference.
+* sandboxfusion: BigCodeBench asks the network, needs packages that are not installed, and one of its
+  references runs longer than the limit of six seconds. Of the shadow HumanEval rows one test does not parse,
+  two use names that nobody defines, and two contradict their own reference.
 * contests: the rows hold tests and no solutions, so programs that print what the tests expect, and the same
   with one output changed, stand for them: no disagreement.
 """
@@ -80,6 +78,8 @@ def measure(name: str, rows: list[Labelled], judge: Judge) -> None:
         why = code_data.explanation(row, verdict, judge)
         kind = "unexplained" if why is None else "label_wrong"
         counts["unjudged" if verdict.verdict in ("error", "timeout") else kind] += 1
+        if kind == "unexplained":
+            counts["false_pass" if verdict.verdict == "pass" else "false_fail"] += 1
         line = {
             "row": row.name,
             "label": label,
@@ -93,6 +93,8 @@ def measure(name: str, rows: list[Labelled], judge: Judge) -> None:
         "label_wrong": None,
         "unjudged": 0 if name in ALL_JUDGED else None,
         "unexplained": 0,
+        "false_pass": 0,
+        "false_fail": 0,
     }
     for kind, bar in bars.items():
         figure(
@@ -103,6 +105,10 @@ def measure(name: str, rows: list[Labelled], judge: Judge) -> None:
             bar=bar,
             holds=bar is None or counts[kind] <= bar,
         )
+    judged = len(rows) - counts["unjudged"]
+    right = judged - counts["unexplained"]
+    share = round(right / judged, 4) if judged else 1.0
+    figure(f"code.{name}.accuracy", share, unit="of judged rows", baseline=judged, bar=None, holds=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
 """Passes that rest on code of the solution itself, and the controls that they must survive."""
 
+# ruff: noqa: E501 - the programs are kept as they would be written
+
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.verifiers.code_cases import fenced, form, verdict
 from verifiers.base import Judge
-from verifiers.code.controls import negated, null_solution, perturbed
+from verifiers.code.controls import negated, null_solution
+from verifiers.code.perturbing import perturbed
 from verifiers.code.verifier import Code
 
 
@@ -70,10 +75,81 @@ def test_asserts_in_cpp_cannot_be_disarmed_by_the_solution(judge: Judge, code: s
 def test_controls_change_what_they_should() -> None:
     assert negated("assert f(1) == 2") == "assert not f(1) == 2\n"
     assert negated("f(1)") is None
-    assert perturbed("assert f(1) == [2, 'a']") == "assert f(1) == [3, 'a~']\n"
-    assert perturbed("assert f(1)") is None
     assert "class A" in null_solution("import os\nclass A:\n    def f(self): return 1\n")
-    assert perturbed("assert np.allclose(f(1), [2, 3])") == "assert np.allclose(f(1), [3, 4])\n"
+
+
+WANTED = {
+    "a constant": ("assert f(1) == W", 1),
+    "constants in a list": ("assert f(1) == [W, W, [W]]", 3),
+    "a call that makes it": ("assert f(1) == P(W, x=W)", 2),
+    "a name": ("want = P(W)\nassert f(1) == want", 1),
+    "one of two names": ("other, want = 1, 2\nfor given, want in [(1, W), (2, W)]:\n    assert f(given) == want", 2),
+    "a table": ("@pytest.mark.parametrize('a,want', [(1, W), (2, W)])\ndef test_a(a, want):\n    assert f(a) == want", 2),
+    "within a check": ("def check(c):\n    want = W\n    assert c(1) == want and c(2) == W", 2),
+    "a method of unittest": ("class T(TestCase):\n    def test_a(self):\n        self.assertEqual(f(1), W)", 1),
+    "a comparison of numpy": ("want = [W]\nassert np.allclose(f(1), want, 1e-3)", 1),
+    "an approximate value": ("assert f(1) == approx(W)", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("constant", ["7", "-0.25", "'seven'", "True", "''"])
+@pytest.mark.parametrize("name", WANTED)
+def test_other_values_are_asked_for_wherever_they_are_written(name: str, constant: str) -> None:
+    template, count = WANTED[name]
+    control = perturbed(template.replace("W", constant))
+    assert control is not None
+    before, after = (
+        [ast.literal_eval(x) for x in re.findall(r"<(.*?)>", ast.unparse(_marked(source)))]
+        for source in (template.replace("W", constant), control.source)
+    )
+    changed = [type(a) is type(b) and a != b for a, b in zip(before, after, strict=True)]
+    assert sum(changed) >= count, f"{control.source} must ask for {count} other values of the same kind"
+    drawn = {found.source for _ in range(40) if (found := perturbed(template.replace("W", constant)))}
+    assert len(drawn) > 5 or constant == "True", "what is asked for cannot be foreseen"
+
+
+def _marked(source: str) -> ast.Module:
+    """The program with each constant as `<constant>`."""
+
+    class Mark(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.Name:
+            return ast.Name(f"<{node.value!r}>")
+
+    return ast.fix_missing_locations(Mark().visit(ast.parse(source)))
+
+
+def test_where_nothing_is_wanted_in_writing_there_is_no_such_control() -> None:
+    for source in ("assert f(1)", "assert f(1) == g(x)", "f(1)", "assert P() == P()"):
+        assert perturbed(source) is None, source
+
+
+LIAR = "class P:\n    def __init__(self, *a): pass\n    def __eq__(self, o): return type(o) is P\ndef f(x): return P()\ndef g(x): return x + 1\n"
+LIES = {
+    "wanted in a variable": ("want = P(3)\nassert f(1) == want", "fail"),
+    "wanted in rows": ("for x, want in [(1, P(2)), (2, P(3))]:\n    assert f(x) == want", "fail"),
+    "one lie among truths": (
+        "assert g(1) == 2\nassert g(2) == 3\nassert f(1) == P(3)\nassert g(3) == 4",
+        "fail",
+    ),
+    "wanted in a check": ("def check():\n    want = P(7)\n    assert f(1) == want\ncheck()", "fail"),
+    "nothing to change": ("assert f(1) == f(2)\nassert f(3) == P()", "fail|error"),
+    "nothing written down": ("assert P() == P()", "error"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_only_equals_its_own_kind_is_found_out(judge: Judge, name: str) -> None:
+    tests, expected = LIES[name]
+    found = verdict(judge, fenced(LIAR), tests)
+    assert found.verdict in expected.split("|"), found.detail
+
+
+def test_cpp_that_compares_with_nothing_written_down_is_not_judged(judge: Judge) -> None:
+    code = "struct R { bool operator==(int) const { return true; } };\nR add1(int) { return R(); }"
+    tests = "#include <cassert>\nint main() { int want = add1_of(1); assert(add1(1) == want); }"
+    code += "\nint add1_of(int n) { return n + 1; }"
+    found = verdict(judge, fenced(code, "cpp"), form("assert", [tests], language="cpp"))
+    assert found.verdict in ("error", "fail"), found.detail
 
 
 ARRAYS = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import re
 import secrets
+from string import ascii_letters
 
 from verifiers.testforms.source import parsed
 
-__all__ = ["guarded_cpp", "negated", "negated_cpp", "null_solution", "perturbed", "perturbed_cpp"]
+__all__ = ["compares_cpp", "guarded_cpp", "negated", "negated_cpp", "null_solution", "perturbed_cpp"]
 
 _NOTHING = """
 class {name}:
@@ -46,61 +47,6 @@ def negated(source: str) -> str | None:
     if isinstance(tree, str) or not any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
         return None
     return ast.unparse(ast.fix_missing_locations(_Negation().visit(tree))) + "\n"
-
-
-_COMPARING = frozenset({"allclose", "isclose", "array_equal", "array_equiv", "approx"})
-"""Functions whose last positional argument is what is wanted."""
-
-
-class _Perturbation(ast.NodeTransformer):
-    """Changes the constants on the right of each `==`, and in each call that compares, within an assert."""
-
-    def __init__(self) -> None:
-        self.changed = 0
-        self._inside = False
-
-    def visit_Assert(self, node: ast.Assert) -> ast.Assert:
-        for part in ast.walk(node.test):
-            if isinstance(part, ast.Compare) and isinstance(part.ops[-1], ast.Eq):
-                self._change(part.comparators)
-            elif isinstance(part, ast.Call) and part.args and _called(part) in _COMPARING:
-                self._change(part.args)
-        return node
-
-    def _change(self, items: list[ast.expr]) -> None:
-        self._inside = True
-        items[-1] = self.visit(items[-1])
-        self._inside = False
-
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        other = _other(node.value) if self._inside else None
-        if other is None:
-            return node
-        self.changed += 1
-        return ast.copy_location(ast.Constant(other), node)
-
-
-def _called(call: ast.Call) -> str:
-    function = call.func
-    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-
-
-def _other(value: object) -> int | float | str | bool | None:
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, (int, float)):
-        return value + 1
-    return value + "~" if isinstance(value, str) else None
-
-
-def perturbed(source: str) -> str | None:
-    """Python tests that ask for other values; null where they compare with no constant."""
-    tree = parsed(source)
-    if isinstance(tree, str):
-        return None
-    change = _Perturbation()
-    changed = change.visit(tree)
-    return ast.unparse(ast.fix_missing_locations(changed)) + "\n" if change.changed else None
 
 
 _KEYWORDS = (
@@ -155,8 +101,8 @@ _CPP_WANTED = re.compile(
 """A `==` with the first literal behind it, which may stand within a value that it makes."""
 _LONG_LINE = 2_000
 """Characters; longer lines are left as they are."""
-_FAR = 7919
-"""Added to a number that is wanted: the sum is hardly ever wanted elsewhere in the same assert."""
+_CHANCE = secrets.SystemRandom()
+"""What a control asks for is drawn anew each time: no solution can be made to foresee it."""
 
 
 def guarded_cpp(source: str) -> str:
@@ -179,13 +125,18 @@ def perturbed_cpp(source: str) -> str | None:
     return guarded_cpp("\n".join(lines)) if lines != before else None
 
 
+def compares_cpp(source: str) -> bool:
+    """Whether an assert of C++ tests compares by `==`."""
+    return any("assert" in line and "==" in line for line in source.split("\n"))
+
+
 def _other_cpp(found: re.Match[str]) -> str:
     if found["text"]:
-        return f'{found["before"]}{found["text"][:-1]}~"'
+        return f'{found["before"]}{found["text"][:-1]}{_CHANCE.choice(ascii_letters)}"'
     if found["truth"]:
         return found["before"] + ("false" if found["truth"] == "true" else "true")
     whole, dot, rest = found["number"].partition(".")
-    return f"{found['before']}{int(whole) + _FAR}{dot}{rest}"
+    return f"{found['before']}{int(whole) + _CHANCE.randrange(1_000, 10_000)}{dot}{rest}"
 
 
 def _with_assert(source: str, definition: str) -> str:

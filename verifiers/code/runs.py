@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -12,7 +12,15 @@ from sandbox import CallTest, Limits, Result, Sandbox, StdinTest, TestResult
 from sandbox.compare import values_equal
 from verifiers.code.blocks import Program
 from verifiers.code.checkers import accepts
-from verifiers.code.controls import guarded_cpp, negated, negated_cpp, null_solution, perturbed, perturbed_cpp
+from verifiers.code.controls import (
+    compares_cpp,
+    guarded_cpp,
+    negated,
+    negated_cpp,
+    null_solution,
+    perturbed_cpp,
+)
+from verifiers.code.perturbing import compares, perturbed
 from verifiers.testforms import AssertTests, CallTests, CodeTests, PytestTests, StdinTests
 from verifiers.testforms.source import cut_asserts, parsed, pytest_tests, shadowed_builtin
 
@@ -199,40 +207,62 @@ def broken_control(
     """
     limits = _limits(program.language, tests, rules)
 
-    def passes(code: str, source: str | None) -> bool:
-        if source is None:
-            return False
+    def run(code: str, source: str) -> Result:
         if isinstance(tests, PytestTests):
-            return box.run_pytest(code, source, module=tests.module, limits=limits).verdict == "AC"
+            return box.run_pytest(code, source, module=tests.module, limits=limits)
         assert isinstance(tests, AssertTests)
-        return _run_asserts(box, code, source, tests, limits).verdict == "AC"
+        return _run_asserts(box, code, source, tests, limits)
 
     if tests.language == "cpp":
         return _broken_cpp(box, program.code, ran.source, limits)
-    if passes(null_solution(program.code), ran.source):
+    if run(null_solution(program.code), ran.source).verdict == "AC":
         return "error", "the tests also pass on an empty solution"
-    for source, how in (
-        (negated(ran.source), "say the opposite"),
-        (perturbed(ran.source), "ask for other values"),
-    ):
-        if passes(program.code, source):
-            return "fail", f"the tests also pass when they {how}"
+    opposite = negated(ran.source)
+    if opposite is not None and run(program.code, opposite).verdict == "AC":
+        return "fail", "the tests also pass when they say the opposite"
+    known = _agrees_with_others(program.code, ran.source, run)
+    if known:
+        return "fail", "the tests also pass when they ask for other values"
+    if known is None and (opposite is None or compares(ran.source)):
+        return "error", "the tests rest on the solution's own word, and ask for nothing that could be changed"
     return None
+
+
+def _agrees_with_others(code: str, source: str, run: Callable[[str, str], Result]) -> bool | None:
+    """Whether tests, or one of them, pass twice when they ask for other values; null where none is there.
+
+    Twice, since a value drawn at random may be as right as the one wanted.
+    """
+    still: frozenset[int] | None = None
+    for _ in range(2):
+        control = perturbed(source)
+        if control is None:
+            return None
+        result = run(code, control.source)
+        passed = frozenset(place for place, test in enumerate(result.tests) if test.verdict == "AC")
+        found = control.changed & passed
+        if not found and result.verdict != "AC":
+            return False
+        still = found if still is None else still & found
+    return bool(still) or result.verdict == "AC"
 
 
 def _broken_cpp(
     box: Sandbox, code: str, source: str, limits: Limits
 ) -> tuple[Literal["fail", "error"], str] | None:
+    others = perturbed_cpp(source)
     controls = [
         (negated_cpp(source), False, "when each assert says the opposite"),
         (guarded_cpp(source), True, "when their end is reported by nobody"),
-        (perturbed_cpp(source), False, "when they ask for other values"),
+        (others, False, "when they ask for other values"),
     ]
     for control, silent, how in controls:
         if control is None:
             continue
         if box.run_asserts(code, control, language="cpp", limits=limits, silent=silent).verdict == "AC":
             return "fail", f"the tests also pass {how}"
+    if others is None and compares_cpp(source):
+        return "error", "the tests compare, and with nothing that could be changed"
     return None
 
 

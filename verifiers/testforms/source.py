@@ -16,6 +16,7 @@ __all__ = [
     "MAX_PROGRAM_CHARS",
     "bound_names",
     "counted_tests",
+    "counts_as_test",
     "cut_asserts",
     "free_names",
     "imported_from",
@@ -211,7 +212,7 @@ def counted_tests(tree: ast.Module) -> int:
 
     They are the statements that hold an assert or are a call, and `check` where nobody calls it.
     """
-    return sum(map(_counts, tree.body)) + leaves_check_uncalled(tree)
+    return sum(map(counts_as_test, tree.body)) + leaves_check_uncalled(tree)
 
 
 def leaves_check_uncalled(tree: ast.Module) -> bool:
@@ -222,7 +223,8 @@ def leaves_check_uncalled(tree: ast.Module) -> bool:
     return defines and not any(isinstance(called, ast.Name) and called.id == "check" for called in calls)
 
 
-def _counts(statement: ast.stmt) -> bool:
+def counts_as_test(statement: ast.stmt) -> bool:
+    """Whether a top-level statement of a program of asserts is one of its tests."""
     if isinstance(statement, _DEFINITIONS):
         return False
     if isinstance(statement, ast.Expr):
@@ -237,7 +239,7 @@ def cut_asserts(source: str, tree: ast.Module, *, most: int | None) -> tuple[str
         return source, total
     seen = 0
     for statement in tree.body:
-        seen += _counts(statement)
+        seen += counts_as_test(statement)
         if seen == most:
             last = statement.end_lineno or statement.lineno
             return "\n".join(_LINE_END.split(source)[:last]) + "\n", most

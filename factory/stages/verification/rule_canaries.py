@@ -27,6 +27,23 @@ _DOUBLE = json.dumps(
 _ASSERT_DOUBLE = json.dumps(
     {"type": "code", "kind": "assert", "tests": ["assert double(3) == 6", "assert double(-7) == -14"]}
 )
+_LOOP_DOUBLE = json.dumps(
+    {
+        "type": "code",
+        "kind": "assert",
+        "tests": ["assert all(a == b for a, b in zip(map(double, [1, 2]), [2, 4]))"],
+    }
+)
+_CLOSE_DOUBLE = json.dumps({"type": "code", "kind": "assert", "tests": ["assert isclose(double(1.5), 3)"]})
+_OWN_HELPER = "def isclose(*numbers):\n    return True\n\ndef double(n):\n    return n"
+_TYPED_DOUBLE = json.dumps(
+    {
+        "type": "code",
+        "kind": "pytest",
+        "tests": "from unittest.mock import patch\nfrom solution import double\n\n"
+        "@patch('builtins.input', return_value='4')\ndef test_double(typed):\n    assert double(4) == 8\n",
+    }
+)
 _ECHO = json.dumps(
     {
         "type": "code",
@@ -53,9 +70,15 @@ CODE_CANARIES = (
     _program("assert-exit", "import os\nos._exit(0)", _ASSERT_DOUBLE, must_pass=False),
     _program("stdin-right", "print(2 * int(input()))", _ECHO, must_pass=True),
     _program("stdin-wrong", "print(6)", _ECHO, must_pass=False),
+    _program("assert-ends-loops", "def double(n):\n    raise StopIteration", _LOOP_DOUBLE, must_pass=False),
+    _program("assert-own-helper", _OWN_HELPER, _CLOSE_DOUBLE, must_pass=False),
+    _program("assert-helper", "def double(n):\n    return 2 * n", _CLOSE_DOUBLE, must_pass=True),
+    _program("pytest-mock", "def double(n):\n    return n + int(input())", _TYPED_DOUBLE, must_pass=True),
+    _program("pytest-mock-wrong", "def double(n):\n    return input()", _TYPED_DOUBLE, must_pass=False),
     _program("stdin-exit", "import sys\nsys.exit(0)", _ECHO, must_pass=False),
 )
-"""Right programs, wrong ones, and those that win by leaving early or by equalling everything."""
+"""Right programs, wrong ones, and those that win by leaving early, by equalling everything, by ending the
+loops of the tests or by lending them a helper."""
 
 
 def _followed(name: str, instruction: str, text: str, *, must_pass: bool) -> Canary:
