@@ -44,7 +44,7 @@ class Code(Verifier):
     time-out near the limit again, alone, before it is believed.
     """
 
-    version = "1"
+    version = "2"
     type: Literal["code"] = "code"
     max_tests: int | None = Field(default=10, ge=1)
     """Only so many of a problem's first tests are run; null: all."""
