@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from factory.stages.verification.verify import Verify
 from tests.stages.models import HEADS, Judging, judging, reward_folder
 from tests.stages.tables import completions, site
 from tests.verifiers.test_reward import raw_heads
-from verifiers import Verdict
+from verifiers import Case, Verdict
 from verifiers.canaries import CANARIES
 
 ANSWERS = ["two plus three is five", "the answer is good good", "bad", "The answer is 5."]
@@ -215,3 +216,30 @@ def test_a_judge_without_an_address_names_the_cure(tmp_path: Path) -> None:
 def test_the_model_of_a_judge_is_its_teachers() -> None:
     with pytest.raises(ValidationError, match="its teacher's"):
         judge(model="another")
+
+
+def test_a_judge_reads_its_question_from_a_file_whose_content_is_its_identity(tmp_path: Path) -> None:
+    file = tmp_path / "judge.jinja"
+    entry = {"type": "judge", "teacher": {"type": "http", "model": "judge"}, "ask": "own"}
+    entry |= {"prompt_file": "judge.jinja", "answer_form": "verdict", "rescues": []}
+
+    def made(text: str) -> Verify:
+        file.write_text(text)
+        return Verify.model_validate({"verifiers": [entry]}, context={"base": str(tmp_path)})
+
+    one, other = made("Is {{ answer }} five?"), made("Is it? Answer to judge: {{ answer }}")
+    assert one.identity() != other.identity()
+    assert str(tmp_path) not in str(other.identity()), "where the file lies is part of the identity"
+    assert Verify.model_validate_json(other.model_dump_json()).identity() == other.identity()
+    with judging(sure) as endpoint:
+        rows, _ = run(other, ["It comes to five of them.", "It comes to six."], served(endpoint, tmp_path))
+    assert [row["verdict"] for row in rows] == ["pass", "fail"]
+    with pytest.raises(ValidationError, match="cannot be read"):
+        Verify.model_validate({"verifiers": [entry | {"prompt_file": "none.jinja"}]}, context={"base": "/"})
+
+
+def test_a_rubric_judge_takes_rows_that_have_one(tmp_path: Path) -> None:
+    stage = judge(first=(), ask="rubric")
+    [route] = stage.verifiers
+    assert route.declines(Case("p", "a")) == "there are no tests"
+    assert all(json.loads(one.case.tests or "") for one in route.planted()), "a canary has no rubric"

@@ -48,12 +48,13 @@ Model = Callable[[Sequence[Sequence[Message]], Sampling], Sequence[JudgeCompleti
 
 _VERDICT = re.compile(r'"correct"\s*:\s*("?)(true|false)\1', re.IGNORECASE)
 _GRADE = re.compile(r'"score"\s*:\s*(\d+(?:\.\d+)?)')
+_ITEMS = re.compile(r'(\{\s*"items"\s*:)')
 _THINK_END = "</think>"
 
 
 def stated_value(text: str, *, form: str) -> tuple[str, int] | None:
     """What the last verdict behind the thinking says, and where in the text; null when there is none."""
-    pattern = {"correct": _VERDICT, "score": _GRADE}[form]
+    pattern = {"correct": _VERDICT, "score": _GRADE, "rubric": _ITEMS}[form]
     start = text.rfind(_THINK_END) + len(_THINK_END) if _THINK_END in text else 0
     if "<think>" in text and _THINK_END not in text:
         return None

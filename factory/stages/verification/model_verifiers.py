@@ -10,29 +10,30 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from factory.core import Resources, Site, digest
-from factory.core.paths import ModelName
+from factory.core.paths import DataPath, ModelName, resolve_path
 from factory.models.resolve import resolve
 from factory.models.reward_models import opened_scorer
 from factory.models.spending_caps import SpendingCaps, SpendingLedger
+from factory.stages.verification.kept_judgements import SCORES, judgements
 from factory.stages.verification.verifier_config import Asked, Opened, Route
+from factory.storage.files import read_bytes
 from factory.storage.lease import fence
-from factory.teachers.answer_cache import Form, Remembering, remembering
+from factory.teachers.answer_cache import Remembering, remembering
 from factory.teachers.http import Http
 from factory.teachers.judge_model import JudgeStopped, opened_judge
 from factory.teachers.vllm import Vllm
 from verifiers import Case, LLMJudge, Reward, Verdict
 from verifiers.canaries import CANARIES, Canary
-from verifiers.judge.model import JudgeCompletion, Model, Sampling, TokenLogprobs, stated_value
+from verifiers.judge.model import JudgeCompletion, Model, Sampling
+from verifiers.judge.own_prompt import variables_of
 
 __all__ = ["JudgeRoute", "RewardRoute"]
-
-_BEFORE = 200
-"""Characters kept before a verdict, enough for the key that names it."""
 
 
 class RewardRoute(Reward, Route):
@@ -66,7 +67,7 @@ class RewardRoute(Reward, Route):
 
         scored_by = digest([self._digest(), self.runner])
         with remembering(
-            f"{site.cache_url.rstrip('/')}/rewards/{scored_by}", _SCORES, model=model, fence=fence(site)
+            f"{site.cache_url.rstrip('/')}/rewards/{scored_by}", SCORES, model=model, fence=fence(site)
         ) as ask:
 
             @contextmanager
@@ -94,11 +95,24 @@ class JudgeRoute(LLMJudge, Route):
     """The model that judges."""
     model: str = ""
     """Not set: the teacher says which model it is."""
+    prompt_file: DataPath | None = None
+    """File of the Jinja template for `ask: own`, relative to the pipeline file."""
     rescues: tuple[str, ...] = ("math",)
     """Verifiers before this one whose fail, error or timeout a pass of the judge takes the place of."""
     resources: Resources = Field(default_factory=Resources)
     """Where this judge is reached and what it may cost, in place of what the step's `resources` say: a run
     option, never part of the identity."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_its_file(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, dict) or not given.get("prompt_file") or given.get("prompt_template"):
+            return given
+        path = resolve_path(str(given["prompt_file"]), (info.context or {}).get("base", "."))
+        try:
+            return {**given, "prompt_template": read_bytes(path).decode("utf-8")}
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"prompt_file '{path}' cannot be read as UTF-8 text ({error})") from error
 
     @field_validator("model")
     @classmethod
@@ -118,15 +132,25 @@ class JudgeRoute(LLMJudge, Route):
         """Without a reference there is nothing to agree with; a grade needs none."""
         if self.ask == "reference" and not (case.reference and case.reference.strip()):
             return "there is no reference"
+        if self.form == "rubric" and self.rubric is None and case.tests is None:
+            return "there are no tests"
         return super().declines(case)
+
+    def planted(self) -> Sequence[Canary]:
+        """Known answers, where the question that is asked can tell right from wrong."""
+        if self.form == "rubric" and self.rubric is None:
+            return [replace(one, case=_with_rubric(one.case)) for one in self.canaries]
+        asks = self.ask in ("reference", "grade") or "reference" in variables_of(self.prompt_template or "")
+        return self.canaries if asks and self.rubric is None else ()
 
     def may_turn(self) -> frozenset[str]:
         """Those that it may rescue."""
         return frozenset(self.rescues)
 
     def identity(self) -> dict[str, Any]:
-        """Fields, with the identity of the teacher in place of where it is found."""
-        fields = {name: value for name, value in super().identity().items() if name != "resources"}
+        """Fields, with the identity of the teacher and the text of the template, not where they are."""
+        elsewhere = ("resources", "prompt_file")
+        fields = {name: value for name, value in super().identity().items() if name not in elsewhere}
         return fields | {"teacher": {**self.teacher.identity(), "name": self.teacher.name}}
 
     @contextmanager
@@ -138,7 +162,7 @@ class JudgeRoute(LLMJudge, Route):
         """
         own = {name: getattr(self.resources, name) for name in self.resources.model_fields_set}
         resources = Resources.model_validate({**site.resources.model_dump(), **own})
-        form = _answers("correct" if self.ask == "reference" else "score")
+        form = judgements(self.form)
         url = f"{site.cache_url.rstrip('/')}/judgements/{digest(self.teacher.identity())}"
         bill = _Bill(f"{url}/spent", resources)
 
@@ -219,6 +243,11 @@ class _Bill:
         return {"judge_prompt_tokens": prompt, "judge_completion_tokens": made, **money}
 
 
+def _with_rubric(case: Case) -> Case:
+    items = [f"The answer commits to {case.reference}, and to nothing else, as what was asked for."]
+    return replace(case, tests=json.dumps(items))
+
+
 @contextmanager
 def _answering(
     teacher: Vllm | Http, resources: Resources, bill: _Bill, ask: Remembering[Any, Any]
@@ -237,55 +266,3 @@ def _answering(
                 bill.note()
 
         yield answers
-
-
-def _score_key(pair: tuple[str, str]) -> str:
-    return json.dumps(pair, ensure_ascii=False)
-
-
-_SCORES: Form[tuple[str, str], Mapping[str, float]] = Form(
-    key=_score_key, dump=lambda heads: json.dumps(dict(heads)), load=json.loads
-)
-
-
-def _answers(form: str) -> Form[tuple[Sequence[Mapping[str, str]], Sampling], JudgeCompletion]:
-    """How judgements are kept: not the whole text, but the verdict with the likeliest tokens in its place."""
-
-    def key(asked: tuple[Sequence[Mapping[str, str]], Sampling]) -> str:
-        messages, how = asked
-        drawn = [how.temperature, how.top_p, how.max_tokens, how.seed, how.logprobs, *how.choices]
-        return json.dumps([form, [dict(m) for m in messages], drawn], ensure_ascii=False, sort_keys=True)
-
-    return Form(
-        key=key,
-        # No text at all is a conversation that was refused, which another time may not be.
-        dump=lambda answer: json.dumps(_kept(answer, form), ensure_ascii=False) if answer.text else None,
-        load=lambda text: _restored(json.loads(text)),
-    )
-
-
-def _kept(answer: JudgeCompletion, form: str) -> list[Any]:
-    """Text before the verdict, the verdict, the likeliest tokens in its place; empty where there is none."""
-    stated = stated_value(answer.text, form=form)
-    if stated is None:
-        return []
-    position = stated[1]
-    start = max(0, position - _BEFORE)
-    if not answer.tokens:
-        return [answer.text[start:], "", None]
-    begins = 0
-    for token in answer.tokens:
-        if begins + len(token.text) > position:
-            start = min(start, begins)
-            return [answer.text[start:begins], answer.text[begins:], dict(token.top)]
-        begins += len(token.text)
-    return []
-
-
-def _restored(kept: Sequence[Any]) -> JudgeCompletion:
-    if not kept:
-        return JudgeCompletion("")
-    before, rest, top = kept
-    if top is None:
-        return JudgeCompletion(before)
-    return JudgeCompletion(before + rest, (TokenLogprobs(before, {}), TokenLogprobs(rest, top)))
