@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +31,8 @@ def decontaminate(
     rephrased: Annotated[
         str | None, typer.Option(help="JSONL of rephrased items: benchmark, item, text.")
     ] = None,
-    rows: Annotated[int, typer.Option(min=1, help="Problems of the source to plant among.")] = 5000,
-    per_kind: Annotated[int, typer.Option(min=1, help="Copies planted of each kind.")] = 200,
+    rows: Annotated[int, typer.Option(min=1, help="Problems of the source to plant among.")] = 1000,
+    per_kind: Annotated[int, typer.Option(min=1, help="Copies planted of each kind.")] = 50,
     workspace: Workspace = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,23 +40,23 @@ def decontaminate(
     if not selftest:
         raise PipelineError("decontaminate: say --selftest; the step itself runs with `factory run`")
     session = open_session(pipeline, workspace=workspace)
-    stage = next((s.stage for s in session.steps if isinstance(s.stage, Decontaminate)), None)
-    if stage is None:
+    steps = [step.stage for step in session.steps if isinstance(step.stage, Decontaminate)]
+    if not steps:
         raise PipelineError(f"{pipeline}: has no 'decontaminate' step to test")
-    found = selftest_report(
-        stage,
-        _problems(session, rows),
-        site=session.steps[0].site,
-        rephrased=read_rephrased(rephrased) if rephrased else (),
-        per_kind=per_kind,
-    )
+    found: list[dict[str, Any]] = []
+    for stage in steps:
+        told = read_rephrased(rephrased) if rephrased else ()
+        problems, site = _problems(session, rows), session.steps[0].site
+        lines = selftest_report(stage, problems, site=site, rephrased=told, per_kind=per_kind)
+        found += [{"step": stage.step_name, **line} for line in lines]
     if as_json:
         print_json(found)
         return
     names = list(found[0])
     shown = [[f"{v:.3f}" if isinstance(v, float) else v for v in (r[n] for n in names)] for r in found]
-    table(names, shown, right=names[1:])
-    console.print("\na copy with other numbers is another problem: finding it has no merit")
+    table(names, shown, right=names[2:])
+    console.print("\nnumber_changed: a copy with other numbers is another problem, finding it has no merit")
+    console.print("problems: your own rows; what is found there is contaminated already, or a false alarm")
 
 
 def _problems(session: Session, rows: int) -> Sequence[str]:

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from _curation_dedup import decided, table_of
-from _curation_inputs import benchmark_items, prompts, records, rephrased
+from _curation_inputs import benchmark_items, prompts, records
 from _report import figure
 
-from factory.embeddings.encode import Embedder
-from factory.stages.decontamination.meaning_rule import MeaningRule, close_items, judge
-from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
+from factory.stages.decontamination.gram_rule import GramRule
+from factory.stages.decontamination.ngrams import NgramIndex
 from factory.stages.decontamination.planted_copies import KINDS, plant
 from factory.stages.dedup.exact import DedupExact
 from factory.stages.dedup.fuzzy import DedupFuzzy
-from factory.text.numbers import numbers
 
 __all__ = ["run"]
 
@@ -27,7 +25,6 @@ def run() -> None:
     """All figures on real data."""
     _copies_of_math500()
     _uncheckable()
-    _rephrased_gsm8k()
     _shards()
 
 
@@ -60,45 +57,15 @@ def _word_grams(text: str) -> set[tuple[str, ...]]:
 def _uncheckable() -> None:
     items = benchmark_items()
     for name, rule in (
-        ("8_words", NgramRule(tokens="whitespace", short="unseen")),
-        ("32_words", NgramRule(n=32, tokens="whitespace", short="unseen")),
-        ("default", NgramRule()),
+        ("8_words", GramRule(tokens="whitespace", short_items="unseen")),
+        ("32_words", GramRule(n=32, tokens="whitespace", short_items="unseen")),
+        ("default", GramRule()),
     ):
         counted = NgramIndex.build(items, rule=rule).uncheckable().num_rows
-        short = sum(len(text.split()) < rule.n for _, _, text in items) if rule.short == "unseen" else 0
+        short = sum(len(text.split()) < rule.n for _, _, text in items) if rule.short_items == "unseen" else 0
         figure(
             f"uncheckable_{name}", counted, unit="items", baseline=short, bar=short, holds=counted == short
         )
-
-
-def _rephrased_gsm8k() -> None:
-    """Twins found and clean rows flagged by n-grams and meaning together."""
-    items = [item for item in benchmark_items() if item[0] == "gsm8k"]
-    twins, rng = rephrased(), Random(0)
-    clean = rng.sample([r["problem"] for r in records("math/deepscaler_math_train.json")], 700)
-    clean += rng.sample([r["text"] for r in records("mbpp/mbpp.jsonl")], 300)
-    rows, embedder = pa.array([*twins, *clean]), Embedder()
-    vectors = embedder.encode(rows).vectors
-    texts = pa.array([text for _, _, text in items])
-    item_vectors = embedder.encode(texts).vectors
-    close = close_items(
-        vectors, numbers(rows), item_vectors, numbers(texts), [item[:2] for item in items], rule=MeaningRule()
-    )
-    verdicts = judge(NgramIndex.build(items).match(rows, min_coverage=0.0), close)
-    flagged = {v["row"] for v in verdicts.to_pylist() if v["verdict"] == "contaminated"}
-    review = verdicts.num_rows - len(flagged)
-    recall = sum(row < len(twins) for row in flagged) / len(twins)
-    false = sum(row >= len(twins) for row in flagged) / len(clean)
-    figure(
-        "rephrased_gsm8k_found",
-        round(recall, 4),
-        unit="share",
-        baseline=len(twins),
-        bar=0.85,
-        holds=recall >= 0.85,
-    )
-    figure("clean_rows_flagged", false, unit="share", baseline=len(clean), bar=0.01, holds=false <= 0.01)
-    figure("rows_for_review", review, unit="rows", baseline=len(rows), bar=None, holds=True)
 
 
 def _shards() -> None:

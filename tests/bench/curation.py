@@ -30,7 +30,8 @@ from _report import figure, finish
 
 from factory.core import prompt_texts
 from factory.embeddings.vectors import Vectors
-from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
+from factory.stages.decontamination.gram_rule import GramRule
+from factory.stages.decontamination.ngrams import NgramIndex
 from factory.stages.decontamination.planted_copies import KINDS, plant
 from factory.stages.dedup.exact import DedupExact
 from factory.stages.dedup.fuzzy import DedupFuzzy
@@ -136,7 +137,7 @@ def bench_decontaminate() -> None:
     disable_progress_bars()
     disable_caching()
     items, rows = benchmark_items(), prompts()
-    column, rule = pa.array(rows), NgramRule(tokens="whitespace", short="unseen")
+    column, rule = pa.array(rows), GramRule(tokens="whitespace", short_items="unseen")
     NgramIndex.build(items[:50], rule=rule).match(column.slice(0, 50))
     index, built = spent(lambda: NgramIndex.build(items, rule=rule), runs=3)
     hits, own = spent(lambda: index.match(column, min_coverage=0.0), runs=3)

@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, get_args
 
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from factory.core import DataError, Flow, PipelineError
+from factory.core import MESSAGE, DataError, Flow, PipelineError
 from factory.stages.decontamination.answer_leak import answer_span
 from factory.stages.decontamination.decontaminate import Decontaminate
-from tests.stages.tables import problems, site
+from factory.stages.decontamination.disguises import PLACES
+from factory.stages.decontamination.planted_copies import Disguise, plant
+from tests.stages.tables import completions, problems, site
 
 ITEM = (
     "A ferry carries 24 cars on every crossing and makes 7 crossings a day. "
@@ -42,7 +45,7 @@ def flow(of: Decontaminate, texts: list[str], tmp_path: Path, **columns: Any) ->
     with of.open(site(tmp_path)) as apply:
         done = apply(table)
     assert done.kept.num_rows + done.rejected.num_rows == table.num_rows
-    assert done.kept.schema == table.schema
+    assert done.kept.schema == of.schema_out(table.schema)
     return done
 
 
@@ -58,7 +61,14 @@ def test_copies_are_found_with_item_and_span_and_clean_prompts_stay(bench: Path,
     assert proofs[0]["coverage"] == proofs[1]["coverage"] == 1 > proofs[2]["coverage"] >= 0.3
     start, end = proofs[1]["span"]
     assert wrapped[start:end] == proofs[1]["text"] == ITEM.upper().rstrip("?")
-    assert done.spent == {"contaminated_bench": 4, "uncheckable_rows": 0}
+    assert [p["kind"] for p in proofs] == ["copied", "copied", "near_copy", "copied"]
+    assert done.spent == {
+        "contaminated_bench": 4,
+        "kind_copied": 3,
+        "kind_near_copy": 1,
+        "review_rows": 0,
+        "uncheckable_rows": 0,
+    }
 
 
 def test_coverage_of_one_phrase_is_no_contamination_but_any_8_gram_is(bench: Path, tmp_path: Path) -> None:
@@ -81,8 +91,10 @@ def test_what_no_rule_can_see_is_counted(bench: Path, tmp_path: Path) -> None:
     done = flow(of, ["short", ITEM * 3], tmp_path)
     assert done.spent is not None
     assert done.spent["uncheckable_rows"] == 1
-    assert of.report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 3}}
-    assert stage(bench).report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 1}}
+    assert of.report(site(tmp_path)) == {"bench": {"items": 3, "uncheckable": 3, "common_phrases": 1}}
+    assert stage(bench).report(site(tmp_path)) == {
+        "bench": {"items": 3, "uncheckable": 1, "common_phrases": 1}
+    }
 
 
 def test_every_shard_finds_the_same(bench: Path, tmp_path: Path) -> None:
@@ -189,6 +201,7 @@ def test_a_leak_is_rejected_with_its_place_and_can_be_kept(bench: Path, tmp_path
     proof = json.loads(done.rejected["evidence"].to_pylist()[0])
     assert text[slice(*proof["span"])] == proof["text"] == "answer: 42"
     assert stage(bench, answer_in_prompt=False).needs() == {"prompt"}
+    assert stage(bench, of=["content"]).needs() == {"content"}
 
 
 @pytest.mark.realdata
@@ -214,29 +227,135 @@ def test_math_500_copies_in_math_train_are_found_and_answers_do_not_leak_by_chan
     assert 20 <= done.rejected.num_rows <= 150
 
 
+REPHRASED = (
+    "Every crossing a ferry transports 24 cars, with 7 crossings daily. "
+    "From Monday to Friday, what is the number of cars it transports?"
+)
+
+
 @pytest.mark.embedder
-def test_a_rephrased_item_is_found_by_its_meaning_and_another_number_is_for_review(
-    bench: Path, tmp_path: Path
-) -> None:
-    rephrased = (
-        "Every crossing a ferry transports 24 cars, with 7 crossings daily. "
-        "From Monday to Friday, what is the number of cars it transports?"
-    )
-    changed = rephrased.replace("24", "31").replace("7", "12")
-    texts = [rephrased, changed, "Find the derivative of x^3."]
+def test_a_rephrased_item_is_found_and_another_number_is_no_copy(bench: Path, tmp_path: Path) -> None:
+    changed = REPHRASED.replace("24", "31").replace("7", "12")
+    texts = [REPHRASED, changed, "Find the derivative of x^3."]
     assert flow(stage(bench), texts, tmp_path).kept.num_rows == 3
-    of = stage(bench, embedding={}, review=True)
-    table = problems(texts)
-    with of.open(site(tmp_path)) as apply:
-        done = apply(table)
-    assert done.kept.schema == of.schema_out(table.schema)
-    proof = json.loads(done.rejected["evidence"].to_pylist()[0])
-    assert (proof["item"], proof["rule"]) == ("ferry", "embedding")
+    done = flow(stage(bench, embedding={}), texts, tmp_path)
+    [proof] = map(json.loads, done.rejected["evidence"].to_pylist())
+    assert (proof["item"], proof["rule"], proof["kind"]) == ("ferry", "embedding", "paraphrase")
     assert proof["cosine"] >= 0.8
     assert [p[0]["content"] for p in done.kept["prompt"].to_pylist()] == texts[1:]
-    notes = done.kept["review"].to_pylist()
-    assert json.loads(notes[0])[0]["number_overlap"] < 0.7
-    assert notes[1] is None
+
+
+@pytest.mark.embedder
+@pytest.mark.parametrize("text", [ITEM, REPHRASED], ids=["copy", "paraphrase"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_copy_is_found_wherever_a_student_would_see_it(
+    place: str, text: str, bench: Path, tmp_path: Path
+) -> None:
+    others = ["Ann paints a fence of 40 boards in two hours and rests. How long do 90 boards take her?"] * 2
+    prompt = PLACES[place](text, others, Random(3))
+    of = stage(bench, embedding={})
+    with of.open(site(tmp_path)) as apply:
+        found = apply(problems(["x"]).set_column(*_prompt_column([prompt]))).rejected
+    assert found.num_rows == 1, f"missed {place}: {prompt}"
+    proof = json.loads(found["evidence"].to_pylist()[0])
+    turn = prompt[proof["turn"]]
+    assert proof["role"] == turn["role"]
+    assert turn["content"][slice(*proof["span"])][:300] == proof["text"]
+    assert "24 cars" in proof["text"]
+
+
+@pytest.mark.embedder
+def test_what_a_teacher_recites_is_found_in_its_reasoning_and_its_answer(bench: Path, tmp_path: Path) -> None:
+    long = "So let me think about what is asked here. " * 12
+    rows = completions(
+        [
+            {"reasoning_content": f"{long}{REPHRASED} {long}", "content": "840"},
+            {"reasoning_content": "2 and 3 is 5.", "content": f"A similar problem: {ITEM}"},
+            {"reasoning_content": None, "content": "5"},
+        ]
+    )
+    of = stage(bench, embedding={}, of=["reasoning_content", "content"])
+    with of.open(site(tmp_path)) as apply:
+        done = apply(rows)
+    proofs = [json.loads(proof) for proof in done.rejected["evidence"].to_pylist()]
+    assert [(p["kind"], p["part"]) for p in proofs] == [
+        ("answer", "reasoning_content"),
+        ("answer", "content"),
+    ]
+    assert done.kept.num_rows == 1
+
+
+@pytest.mark.embedder
+@pytest.mark.parametrize("kind", get_args(Disguise))
+def test_a_disguised_copy_is_found_by_n_grams_or_by_its_words(
+    kind: Disguise, bench: Path, tmp_path: Path
+) -> None:
+    made = plant(ITEM, kind=kind, rng=Random(1))
+    if made is None:
+        pytest.skip(f"the item has nothing that {kind} changes")
+    by_words = kind in ("every_7th_replaced", "filler_after_5th", "synonyms", "reworded")
+    of = stage(bench, embedding={} if by_words else None)
+    assert flow(of, [made], tmp_path).rejected.num_rows == 1, f"missed: {made}"
+
+
+def test_each_kind_is_done_with_as_the_policy_says(bench: Path, tmp_path: Path) -> None:
+    twin = ITEM.replace("24", "31").replace("7", "12")
+    texts = [ITEM, twin]
+    done = flow(stage(bench), texts, tmp_path)
+    assert [note and json.loads(note)[0]["kind"] for note in done.kept["review"].to_pylist()] == [
+        "number_twin"
+    ]
+    strict = flow(stage(bench, policy={"number_twin": "reject"}), texts, tmp_path)
+    assert strict.rejected.num_rows == 2
+    noted = flow(stage(bench, policy={"copied": "review"}), texts, tmp_path)
+    assert noted.kept.num_rows == 2
+    assert None not in noted.kept["review"].to_pylist()
+    kinds = (
+        "copied",
+        "near_copy",
+        "paraphrase",
+        "inside",
+        "answer",
+        "number_twin",
+        "translation",
+        "doubtful",
+    )
+    silent = stage(bench, policy=dict.fromkeys(kinds, "keep"))
+    assert flow(silent, texts, tmp_path).kept.schema.names == problems(texts).schema.names
+
+
+def test_a_second_step_adds_to_the_notes_of_the_first(bench: Path, tmp_path: Path) -> None:
+    twin = ITEM.replace("24", "31").replace("7", "12")
+    once = flow(stage(bench), [twin], tmp_path).kept
+    with stage(bench).open(site(tmp_path)) as apply:
+        twice = apply(once).kept
+    assert twice.schema == once.schema
+    assert len(json.loads(twice["review"].to_pylist()[0])) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Which of the following is true?",
+        "A story about a king. Which of the following is true?",
+        "What is 60% of 80?",
+        "Ann has 30 pens. What is 60% of 30? And how many pens do her friends have if each has 5 more?",
+    ],
+)
+def test_a_common_phrase_is_no_contamination(text: str, bench: Path, tmp_path: Path) -> None:
+    bench.write_text(
+        "".join(
+            json.dumps({"question": q, "key": q}) + "\n"
+            for q in ("Which of the following is true?", "What is 60% of 30?")
+        )
+    )
+    assert flow(stage(bench), [text], tmp_path).kept.num_rows == 1
+    assert flow(stage(bench), ["What is 60 % of 30?"], tmp_path).rejected.num_rows == 1
+
+
+def _prompt_column(prompts: list[list[dict[str, str]]]) -> tuple[int, str, pa.Array]:
+    names = problems(["x"]).schema.names
+    return names.index("prompt"), "prompt", pa.array(prompts, pa.list_(MESSAGE))
 
 
 @pytest.mark.embedder

@@ -3,12 +3,15 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from factory.core import DataError
 from factory.stages.decontamination.decontaminate import Decontaminate
+from factory.stages.decontamination.disguises import PLACES
+from factory.stages.decontamination.overlap_embedding import EmbeddingRule
+from factory.stages.decontamination.planted_copies import KINDS, Disguise
 from factory.stages.decontamination.selftest import read_rephrased, selftest_report
 from tests.stages.tables import site
 
@@ -45,7 +48,8 @@ def by_kind(lines: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def test_copies_are_found_and_clean_problems_are_not(tmp_path: Path) -> None:
     stage = Decontaminate.model_validate({"benchmarks": [bench(tmp_path)]})
     lines = by_kind(selftest_report(stage, clean(200), site=site(tmp_path), per_kind=25))
-    assert set(COPIES) | {"number_changed", "problems"} == set(lines)
+    places = {f"at_{place}" for place in PLACES}
+    assert {*KINDS, *get_args(Disguise), *places, "problems"} - set(lines) <= {"plain_latex"}
     for kind in COPIES:
         assert lines[kind]["planted"] >= 20, f"{kind}: the items are too short to be changed"
         assert (lines[kind]["recall"], lines[kind]["precision"]) == (1, 1), f"{kind} copies are missed"
@@ -65,6 +69,23 @@ def test_a_rule_that_sees_nothing_finds_nothing_and_one_that_sees_all_is_not_pre
     lines = by_kind(selftest_report(greedy, clean(50), site=site(tmp_path), per_kind=10))
     assert lines["problems"]["found"] == 50, "every problem shares the word `of`"
     assert lines["verbatim"]["precision"] == pytest.approx(10 / 60)
+
+
+@pytest.mark.embedder
+def test_a_step_without_an_embedder_looks_worse_on_changed_words_and_says_so(tmp_path: Path) -> None:
+    stage = Decontaminate.model_validate({"benchmarks": [bench(tmp_path)]})
+    plain = by_kind(selftest_report(stage, clean(20), site=site(tmp_path), per_kind=10))
+    whole = stage.model_copy(update={"embedding": EmbeddingRule()})
+    better = by_kind(selftest_report(whole, clean(20), site=site(tmp_path), per_kind=10))
+    assert plain["filler_after_5th"]["recall"] < 0.5 < better["filler_after_5th"]["recall"]
+
+
+def test_a_step_for_completions_is_tested_on_completions(tmp_path: Path) -> None:
+    stage = Decontaminate.model_validate({"benchmarks": [bench(tmp_path)], "of": ["reasoning_content"]})
+    lines = by_kind(selftest_report(stage, clean(20), site=site(tmp_path), per_kind=10))
+    assert lines["verbatim"]["recall"] == 1
+    assert lines["problems"]["found"] == 0
+    assert not [kind for kind in lines if kind.startswith("at_")], "no place in a prompt is looked at"
 
 
 def test_digits_stripped_shows_in_the_number_changed_line(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
+from factory.stages.decontamination.gram_rule import GramRule
+from factory.stages.decontamination.ngrams import NgramIndex
 
 LONG = "What is the smallest positive integer that is divisible by both seven and thirteen?"
 ITEMS = [
@@ -14,11 +15,11 @@ ITEMS = [
     ("b", "tiny", "$2+2$"),
     ("b", "empty", "!!!"),
 ]
-OPEN_R1 = NgramRule(tokens="whitespace", short="unseen")
+OPEN_R1 = GramRule(tokens="whitespace", short_items="unseen")
 
 
 def kinds(text, *, rule=None, min_coverage=0.3):
-    index = NgramIndex.build(ITEMS, rule=rule or NgramRule())
+    index = NgramIndex.build(ITEMS, rule=rule or GramRule())
     hits = index.match(pa.array([text]), min_coverage=min_coverage)
     return {(h["item_id"], h["kind"]) for h in hits.to_pylist()}
 
@@ -59,7 +60,7 @@ def test_the_any_rule_is_coverage_zero():
 
 
 def test_digit_stripped_rule_meets_other_numbers():
-    rule = NgramRule(n=32, tokens="whitespace", short="unseen", digit_stripped=True)
+    rule = GramRule(n=32, tokens="whitespace", short_items="unseen", digits_stripped=True)
     items = [("b", "x", "Add 12 apples to 30 pears."), ("b", "y", "Add 3.")]
     index = NgramIndex.build(items, rule=rule)
     hits = index.match(pa.array(["add 7 apples to 8 pears", "Add 4"])).to_pylist()
@@ -70,9 +71,9 @@ def test_digit_stripped_rule_meets_other_numbers():
 @pytest.mark.parametrize(
     ("rule", "lost"),
     [
-        (NgramRule(), ["empty"]),
+        (GramRule(), ["empty"]),
         (OPEN_R1, ["short", "tiny", "empty"]),
-        (NgramRule(n=32, tokens="whitespace", short="unseen"), ["long", "short", "tiny", "empty"]),
+        (GramRule(n=32, tokens="whitespace", short_items="unseen"), ["long", "short", "tiny", "empty"]),
     ],
 )
 def test_counts_items_that_no_rule_can_see(rule, lost):
@@ -81,8 +82,8 @@ def test_counts_items_that_no_rule_can_see(rule, lost):
 
 def test_counts_rows_that_no_rule_can_see():
     texts = pa.array(["one two three", "", None, LONG])
-    assert NgramIndex.build(ITEMS).unseen_rows(texts) == 2
-    assert NgramIndex.build(ITEMS, rule=OPEN_R1).unseen_rows(texts) == 3
+    assert NgramIndex.build(ITEMS).unseen(texts).sum() == 2
+    assert NgramIndex.build(ITEMS, rule=OPEN_R1).unseen(texts).sum() == 3
 
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d", "ä", "数", "x1"]), max_size=14).map(" ".join)
@@ -95,7 +96,7 @@ def test_agrees_with_plain_sets_of_ngrams(items, texts, n):
         cut = text.lower().split()
         return [tuple(cut[i : i + n]) for i in range(len(cut) - n + 1)]
 
-    rule = NgramRule(n=n, tokens="whitespace", short="unseen")
+    rule = GramRule(n=n, tokens="whitespace", short_items="unseen")
     index = NgramIndex.build([("b", str(i), t) for i, t in enumerate(items)], rule=rule)
     hits = index.match(pa.array(texts, pa.string()), min_coverage=0.0).to_pylist()
     expected = {}
@@ -110,12 +111,12 @@ def test_agrees_with_plain_sets_of_ngrams(items, texts, n):
 
 def test_an_index_survives_saving_and_does_not_depend_on_item_order():
     texts = pa.array([LONG, "compute sin 45 circ", "2+2"])
-    index = NgramIndex.build(ITEMS, rule=NgramRule(digit_stripped=True))
+    index = NgramIndex.build(ITEMS, rule=GramRule(digits_stripped=True))
     again = NgramIndex.load(index.save())
     assert again.match(texts).equals(index.match(texts))
     assert (again.rule, again.digest) == (index.rule, index.digest)
     assert NgramIndex.build(ITEMS[::-1], rule=index.rule).digest == index.digest
-    assert NgramIndex.build(ITEMS, rule=NgramRule(n=9)).digest != NgramIndex.build(ITEMS).digest
+    assert NgramIndex.build(ITEMS, rule=GramRule(n=9)).digest != NgramIndex.build(ITEMS).digest
 
 
 @pytest.mark.realdata

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from factory.stages.decontamination.gram_rule import MIN_WHOLE
+from factory.stages.decontamination.gram_table import GramTable
 from factory.text.strings import TokenBlock, Utf8
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ __all__ = ["HITS", "Hits", "hit_table", "match_contained", "match_equal", "match
 HITS = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
+        pa.field("item", pa.int64(), nullable=False),
         pa.field("benchmark", pa.string(), nullable=False),
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("kind", pa.string(), nullable=False),
@@ -28,10 +32,13 @@ HITS = pa.schema(
     ]
 )
 """`kind` is `ngram`, `whole` (a short item in the row), `short_row` (the row in an item) or `digit_stripped`;
-`span_start : span_end` are characters of the row's text: the longest matched run."""
+`item` is its place among the items; `span_start : span_end` are characters of the row's text: the longest
+matched run."""
 
 I64 = npt.NDArray[np.int64]
-_KINDS = ("", "whole", "short_row")
+U64 = npt.NDArray[np.uint64]
+_Place: TypeAlias = tuple[float, int, int]
+"""Coverage, first and last token of the row."""
 _MIN_ROOM = 1 << 14
 
 
@@ -73,55 +80,48 @@ def match_grams(index: NgramIndex, block: TokenBlock, stamps: I64, *, min_covera
 
 
 def match_contained(index: NgramIndex, block: TokenBlock, *, min_coverage: float) -> list[Hits]:
-    """Short items that lie whole in a row, and short rows that lie whole in an item."""
-    from factory.text.kernels import contain, ngram
+    """Short items that lie whole in a row, and short rows that lie whole in an item.
 
-    gram, starts, parts = index.rule.min_whole, index.starts, index.parts
-    short, heads = _window_entries(block, gram, starts), np.full(block.rows.size - 1, -1, np.int32)
-    brief = np.flatnonzero((np.diff(block.rows) < index.rule.n) & (np.diff(block.rows) >= gram))
-    windows, one = np.empty(brief.size, np.uint64), np.empty(1, np.uint64)
-    for k, at in enumerate(block.rows[brief].tolist()):
-        ngram.window_hashes(block.hashes, at, at + gram, gram, one)
-        windows[k] = one[0]
-    entries = np.empty(brief.size, np.int32)
-    ngram.find_grams(windows, parts.keys, parts.slots, parts.bloom, entries)
-    heads[brief] = entries
-    room = max(_MIN_ROOM, 2 * len(index.item_ids))
-    row, item, coverage = np.empty(room, np.int64), np.empty(room, np.int32), np.empty(room, np.float32)
-    span, kind = np.empty((room, 2), np.int32), np.empty(room, np.int8)
-    seen = np.zeros(len(index.item_ids), np.int64)
-    found: list[Hits] = []
-    done = 0
-    while done < block.rows.size - 1:
-        done, count = contain.match_contained(
-            block.hashes, block.rows, index.rule.n, gram, min_coverage,
-            index.tokens.rows, index.tokens.hashes, short, starts.rows, starts.items,
-            heads, parts.rows, parts.items, parts.positions, seen, 1,
-            done, row, item, coverage, span, kind,
-        )  # fmt: skip
-        for code in (contain.WHOLE, contain.SHORT_ROW):
-            hit = np.flatnonzero(kind[:count] == code)
-            found.append(_hits(_KINDS[code], block, row[hit], item[hit], coverage[hit], span[hit]))
-    return found
+    Few windows of a corpus begin a short item, so that each of these is looked at in turn.
+    """
+    sizes = np.diff(block.rows)
+    begins = _entries(block.hashes, index.starts)
+    whole: dict[tuple[int, int], _Place] = {}
+    for at in np.flatnonzero(begins >= 0).tolist():
+        row = int(np.searchsorted(block.rows, at, side="right")) - 1
+        for item, _ in _postings(index.starts, int(begins[at])):
+            tokens = _tokens(index, item)
+            last = at + tokens.size
+            if last <= block.rows[row + 1] and np.array_equal(block.hashes[at:last], tokens):
+                first = at - int(block.rows[row])
+                whole.setdefault((row, item), (1.0, first, first + tokens.size - 1))
+    within: dict[tuple[int, int], _Place] = {}
+    for row in np.flatnonzero((sizes < index.rule.n) & (sizes >= MIN_WHOLE)).tolist():
+        mine = block.hashes[block.rows[row] : block.rows[row + 1]]
+        entry = int(_entries(mine[:MIN_WHOLE], index.parts)[0])
+        for item, position in _postings(index.parts, entry) if entry >= 0 else ():
+            tokens = _tokens(index, item)
+            share = mine.size / tokens.size
+            if not min_coverage <= share < 1:
+                continue
+            if np.array_equal(tokens[position : position + mine.size], mine):
+                within.setdefault((row, item), (share, 0, mine.size - 1))
+    return [_placed("whole", block, whole), _placed("short_row", block, within)]
 
 
 def match_equal(index: NgramIndex, block: TokenBlock) -> list[Hits]:
-    """Rows equal to an item of fewer than `min_whole` tokens."""
-    from factory.text.kernels import contain
-
+    """Rows equal to an item of fewer than `MIN_WHOLE` tokens."""
     sizes = np.diff(index.tokens.rows)
-    tiny = np.flatnonzero((sizes > 0) & (sizes < index.rule.min_whole))
-    brief = np.flatnonzero((np.diff(block.rows) > 0) & (np.diff(block.rows) < index.rule.min_whole))
-    if tiny.size == 0 or brief.size == 0:
-        return []
-    items, rows = np.empty(sizes.size, np.uint64), np.empty(block.rows.size - 1, np.uint64)
-    contain.row_hashes(index.tokens.hashes, index.tokens.rows, items)
-    contain.row_hashes(block.hashes, block.rows, rows)
-    b, t = np.nonzero(rows[brief][:, None] == items[tiny][None, :])
-    row, item = brief[b], tiny[t]
-    size = np.diff(block.rows)[row]
-    span = np.stack([np.zeros_like(size), size - 1], axis=1).astype(np.int32)
-    return [_hits("whole", block, row, item, np.ones(row.size, np.float32), span)]
+    tiny: dict[bytes, list[int]] = {}
+    for item in np.flatnonzero((sizes > 0) & (sizes < MIN_WHOLE)).tolist():
+        tiny.setdefault(_tokens(index, item).tobytes(), []).append(item)
+    found: dict[tuple[int, int], _Place] = {}
+    lengths = np.diff(block.rows)
+    for row in np.flatnonzero((lengths > 0) & (lengths < MIN_WHOLE)).tolist() if tiny else ():
+        mine = block.hashes[block.rows[row] : block.rows[row + 1]]
+        for item in tiny.get(mine.tobytes(), ()):
+            found[row, item] = (1.0, 0, mine.size - 1)
+    return [_placed("whole", block, found)]
 
 
 def hit_table(index: NgramIndex, found: list[Hits], text: Utf8) -> pa.Table:
@@ -142,6 +142,7 @@ def hit_table(index: NgramIndex, found: list[Hits], text: Utf8) -> pa.Table:
         scan.char_offsets(text.data, text.rows[row], span[order].astype(np.int64), out)
     columns = [
         pa.array(row),
+        pa.array(item, pa.int64()),
         pa.array([index.benchmarks[i] for i in item], pa.string()),
         pa.array([index.item_ids[i] for i in item], pa.string()),
         pa.array(kind[order].tolist(), pa.string()),
@@ -151,17 +152,34 @@ def hit_table(index: NgramIndex, found: list[Hits], text: Utf8) -> pa.Table:
     return pa.table(columns, schema=HITS)
 
 
-def _window_entries(block: TokenBlock, gram: int, table: object) -> npt.NDArray[np.int32]:
-    """The entry of the window of `gram` tokens that begins at each token of the block, -1 without one."""
-    from factory.stages.decontamination.gram_table import GramTable
+def _tokens(index: NgramIndex, item: int) -> U64:
+    return index.tokens.hashes[index.tokens.rows[item] : index.tokens.rows[item + 1]]
+
+
+def _postings(table: GramTable, entry: int) -> Iterator[tuple[int, int]]:
+    """Item and position of each occurrence of a gram."""
+    cells = slice(table.rows[entry], table.rows[entry + 1])
+    return zip(table.items[cells].tolist(), table.positions[cells].tolist(), strict=True)
+
+
+def _entries(hashes: U64, table: GramTable) -> npt.NDArray[np.int32]:
+    """The table's entry of the window of `MIN_WHOLE` tokens that begins at each token, -1 without one."""
     from factory.text.kernels import ngram
 
-    assert isinstance(table, GramTable)
-    entries = np.full(block.hashes.size, -1, np.int32)
-    windows = np.empty(block.hashes.size, np.uint64)
-    count = ngram.window_hashes(block.hashes, 0, block.hashes.size, gram, windows)
+    entries = np.full(max(1, hashes.size), -1, np.int32)
+    windows = np.empty(hashes.size, np.uint64)
+    count = ngram.window_hashes(hashes, 0, hashes.size, MIN_WHOLE, windows)
     ngram.find_grams(windows[:count], table.keys, table.slots, table.bloom, entries[:count])
     return entries
+
+
+def _placed(kind: str, block: TokenBlock, found: Mapping[tuple[int, int], _Place]) -> Hits:
+    """Hits in order of row and item."""
+    keys = sorted(found)
+    pairs = np.array(keys, np.int64).reshape(-1, 2)
+    coverage = np.array([found[key][0] for key in keys], np.float32)
+    span = np.array([found[key][1:] for key in keys], np.int32).reshape(-1, 2)
+    return _hits(kind, block, pairs[:, 0], pairs[:, 1], coverage, span)
 
 
 def _hits(

@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from factory.stages.decontamination.gram_rule import MIN_WHOLE, GramRule
 from factory.stages.decontamination.gram_table import GramTable, TokenRows, build_table, token_rows
 from factory.stages.decontamination.ngram_match import (
     HITS,
@@ -24,45 +25,21 @@ from factory.stages.decontamination.ngram_match import (
 )
 from factory.text.normalise import normalise
 from factory.text.strings import Texts, iter_tokens, utf8
-from factory.text.token_table import Tokens
 
-__all__ = ["HITS", "Item", "NgramIndex", "NgramRule"]
+__all__ = ["HITS", "Item", "NgramIndex"]
 
 Item: TypeAlias = tuple[str, str, str]
 """(benchmark, item id, text)."""
 
 
-@dataclass(frozen=True, slots=True)
-class NgramRule:
-    """What counts as an overlap. A rule is part of the identity of a decontamination.
-
-    open-r1 and s1: n=8, tokens="whitespace", short="unseen", and match(min_coverage=0).
-    AceReason: the same with n=9. OpenThoughts3: n=13. Light-R1: n=32, digit_stripped=True, min_letters=1.
-    """
-
-    n: int = 8
-    """Tokens in an n-gram."""
-    tokens: Tokens = "alnum"
-    """How a text is cut into tokens."""
-    short: Literal["whole", "unseen"] = "whole"
-    """Items and rows below n tokens: matched whole, or left unseen as most published scripts do."""
-    min_whole: int = 4
-    """A text of fewer tokens matches only when row and item are equal: "True or false?" is everywhere."""
-    digit_stripped: bool = False
-    """Also match rows equal to an item once all but letters is taken out (Light-R1)."""
-    min_letters: int = 12
-    """Items with fewer letters are not matched digit-stripped: "Compute 3+4" would meet every "Compute"."""
-
-    def __post_init__(self) -> None:
-        if self.n < 1 or self.min_whole < 1 or self.min_letters < 1:
-            raise ValueError(f"n, min_whole and min_letters are at least 1, got {self}")
+_DEFAULT = GramRule()
 
 
 @dataclass(frozen=True, eq=False)
 class NgramIndex:
     """Benchmark items, indexed; plain arrays, so it pickles and travels to workers as it is."""
 
-    rule: NgramRule
+    rule: GramRule
     benchmarks: list[str]
     """Benchmark of each item."""
     item_ids: list[str]
@@ -71,31 +48,31 @@ class NgramIndex:
     grams: GramTable
     """All windows of n tokens."""
     starts: GramTable
-    """The first `min_whole` tokens of each short item."""
+    """The first `MIN_WHOLE` tokens of each short item."""
     parts: GramTable
-    """All windows of `min_whole` tokens, for rows shorter than n."""
+    """All windows of `MIN_WHOLE` tokens, for rows shorter than n."""
     letters: npt.NDArray[np.uint64]
     """Hash of the letters of each item, 0 where the digit-stripped rule does not see it."""
     digest: str = field(default="")
     """128-bit hex digest of rule and items: the name to cache the index under."""
 
     @classmethod
-    def build(cls, items: Iterable[Item], *, rule: NgramRule = NgramRule()) -> NgramIndex:
+    def build(cls, items: Iterable[Item], *, rule: GramRule = _DEFAULT) -> NgramIndex:
         """Indexes items; the order of items does not change which rows match."""
         rows = list(items)
         texts = pa.array([text for _, _, text in rows], pa.large_string())
         tokens = token_rows(texts, tokens=rule.tokens)
         sizes = np.diff(tokens.rows)
-        short = (sizes < rule.n) & (sizes >= rule.min_whole) & (rule.short == "whole")
-        whole = np.full(len(rows), rule.short == "whole")
+        short = (sizes < rule.n) & (sizes >= MIN_WHOLE) & (rule.short_items == "whole")
+        whole = np.full(len(rows), rule.short_items == "whole")
         return cls(
             rule,
             [benchmark for benchmark, _, _ in rows],
             [item_id for _, item_id, _ in rows],
             tokens,
             build_table(tokens, n=rule.n, chosen=sizes >= rule.n, first_only=False),
-            build_table(tokens, n=rule.min_whole, chosen=short, first_only=True),
-            build_table(tokens, n=rule.min_whole, chosen=whole, first_only=False),
+            build_table(tokens, n=MIN_WHOLE, chosen=short, first_only=True),
+            build_table(tokens, n=MIN_WHOLE, chosen=whole, first_only=False),
             _letters(texts, rule),
             _digest(rows, rule),
         )
@@ -114,30 +91,26 @@ class NgramIndex:
         scratch = np.zeros(self.grams.positions.size, np.int64)
         for block in iter_tokens(texts, tokens=self.rule.tokens):
             found += match_grams(self, block, scratch, min_coverage=min_coverage)
-            if self.rule.short == "whole":
+            if self.rule.short_items == "whole":
                 found += match_contained(self, block, min_coverage=max(min_coverage, 0.3))
                 found += match_equal(self, block)
-        if self.rule.digit_stripped:
+        if self.rule.digits_stripped:
             found += self._match_letters(texts, text.rows)
         return hit_table(self, found, text)
 
-    def unseen_rows(self, texts: Texts) -> int:
-        """Rows that no rule can see: without a token, or below n tokens when `short` is `unseen`."""
-        least = 1 if self.rule.short == "whole" else self.rule.n
-        unseen = np.concatenate(
-            [
-                np.zeros(0, bool),
-                *(np.diff(b.rows) < least for b in iter_tokens(texts, tokens=self.rule.tokens)),
-            ]
-        )
-        if self.rule.digit_stripped:
-            unseen = unseen & (_letter_hashes(texts) == 0)
-        return int(unseen.sum())
+    def unseen(self, texts: Texts) -> npt.NDArray[np.bool_]:
+        """Rows that the rule cannot see: without a token, or below n tokens when short ones are unseen."""
+        least = 1 if self.rule.short_items == "whole" else self.rule.n
+        blocks = [np.diff(b.rows) < least for b in iter_tokens(texts, tokens=self.rule.tokens)]
+        unseen: npt.NDArray[np.bool_] = np.concatenate([np.zeros(0, bool), *blocks])
+        if self.rule.digits_stripped:
+            unseen &= _letter_hashes(texts) == 0
+        return unseen
 
     def uncheckable(self) -> pa.Table:
         """Items that no rule can see: `benchmark`, `item_id`, `tokens`."""
         sizes = np.diff(self.tokens.rows)
-        least = 1 if self.rule.short == "whole" else self.rule.n
+        least = 1 if self.rule.short_items == "whole" else self.rule.n
         lost = np.flatnonzero((sizes < least) & (self.letters == 0)).tolist()
         return pa.table(
             {
@@ -170,8 +143,7 @@ class NgramIndex:
         for name in ("grams", "starts", "parts"):
             table = getattr(self, name)
             arrays |= {f"{name}.{f.name}": getattr(table, f.name) for f in fields(GramTable)}
-        rule = {f.name: getattr(self.rule, f.name) for f in fields(NgramRule)}
-        names = [rule, self.benchmarks, self.item_ids, self.digest]
+        names = [self.rule.model_dump(mode="json"), self.benchmarks, self.item_ids, self.digest]
         arrays["names"] = np.frombuffer(json.dumps(names).encode(), np.uint8)
         np.savez(buffer, allow_pickle=False, **arrays)
         return buffer.getvalue()
@@ -188,7 +160,7 @@ class NgramIndex:
             tokens = TokenRows(arrays["t.rows"], arrays["t.hashes"])
             grams, starts, parts = tables
             letters = arrays["letters"]
-            return cls(NgramRule(**rule), benchmarks, item_ids, tokens, grams, starts, parts, letters, digest)
+            return cls(GramRule(**rule), benchmarks, item_ids, tokens, grams, starts, parts, letters, digest)
 
 
 def _letter_hashes(texts: Texts) -> npt.NDArray[np.uint64]:
@@ -200,13 +172,13 @@ def _letter_hashes(texts: Texts) -> npt.NDArray[np.uint64]:
     return out
 
 
-def _letters(texts: pa.Array, rule: NgramRule) -> npt.NDArray[np.uint64]:
-    if not rule.digit_stripped:
+def _letters(texts: pa.Array, rule: GramRule) -> npt.NDArray[np.uint64]:
+    if not rule.digits_stripped:
         return np.zeros(len(texts), np.uint64)
     sizes = np.array([len(s) for s in normalise(texts, form="letters").to_pylist()], np.int64)
     return np.where(sizes >= rule.min_letters, _letter_hashes(texts), np.uint64(0))
 
 
-def _digest(items: list[Item], rule: NgramRule) -> str:
-    whole: list[Any] = [repr(rule), sorted(items)]
+def _digest(items: list[Item], rule: GramRule) -> str:
+    whole: list[Any] = [rule.model_dump(mode="json"), sorted(items)]
     return blake2b(json.dumps(whole).encode(), digest_size=16).hexdigest()

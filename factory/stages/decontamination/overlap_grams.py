@@ -3,92 +3,98 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+import numpy.typing as npt
 
-from factory.stages.decontamination.benchmarks import BenchmarkItem
+from factory.stages.decontamination.gram_rule import GramRule
+from factory.stages.decontamination.likeness import LEAST_TOLD, Likeness, likeness, told
 from factory.stages.decontamination.overlap import Hit, Overlap
+from factory.stages.decontamination.passages import Segments, densest
+from factory.stages.decontamination.reading import Reading, Weights
 
 if TYPE_CHECKING:
     from factory.stages.decontamination.ngrams import NgramIndex
 
-__all__ = ["GramOverlap", "GramRule"]
+__all__ = ["GramOverlap"]
 
-
-class GramRule(BaseModel):
-    """One rule of overlap by word n-grams.
-
-    In use: 8 words, any (s1, open-r1); 9, any (AceReason); 13, any (OpenThoughts3); 32, any, with digits
-    stripped (Light-R1). The default finds 8-grams that cover 0.3 of the benchmark item: on real prompts any
-    shared 8-gram flags 1.5 % of clean rows, most for a common phrase, and coverage 0.3 flags 0.3 %.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    n: Annotated[int, Field(ge=1, le=100)] = 8
-    """Tokens of an n-gram."""
-    tokens: Literal["alnum", "symbols", "whitespace"] = "alnum"
-    """How texts are cut: runs of letters and digits, the same with operators, or what blanks separate."""
-    rule: Literal["coverage", "any"] = "coverage"
-    """Whether n-grams must cover a share of the item, or one shared n-gram is enough."""
-    min_coverage: Annotated[float, Field(gt=0, le=1)] = 0.3
-    """Smallest share of the item's n-grams that a contaminated prompt holds; for the rule `coverage`."""
-    short_items: Literal["whole", "unseen"] = "whole"
-    """Whether texts with fewer than n tokens are compared whole, or not at all as in most scripts."""
-    digits_stripped: bool = False
-    """Whether a prompt that equals an item but for digits and punctuation is contaminated too (Light-R1)."""
-    min_letters: Annotated[int, Field(ge=1)] = 12
-    """Fewest letters of an item that is compared without digits: "Compute 3+4" would meet every "Compute".
-    Light-R1 has no such limit: 1."""
-
-    def index(self, items: Sequence[BenchmarkItem]) -> NgramIndex:
-        """The items, indexed for this rule."""
-        from factory.stages.decontamination.ngrams import NgramIndex, NgramRule
-
-        rule = NgramRule(
-            n=self.n,
-            tokens=self.tokens,
-            short=self.short_items,
-            digit_stripped=self.digits_stripped,
-            min_letters=self.min_letters,
-        )
-        return NgramIndex.build([(i.benchmark, i.item, i.text) for i in items], rule=rule)
-
-    @property
-    def threshold(self) -> float:
-        """Smallest coverage of a hit; 0 stands for any shared n-gram."""
-        return self.min_coverage if self.rule == "coverage" else 0.0
+_MOSTLY = 0.5
+_NUMBERS_ALIKE = 0.7
+_LONG = 0.6
+_COVERED, _ROOMY = 0.97, 1.7
 
 
 class GramOverlap(Overlap):
-    """Finds overlaps by one rule."""
+    """Finds overlaps by one rule. What covers enough of an item is compared with it word by word."""
 
-    def __init__(self, rule: GramRule, index: NgramIndex, *, review: bool) -> None:
-        self._rule, self._index = rule, index
-        self._least = 0.0 if review else rule.threshold
+    def __init__(
+        self, rule: GramRule, index: NgramIndex, readings: Sequence[Reading], *, weights: Weights
+    ) -> None:
+        self._rule, self._index, self._weights = rule, index, weights
+        self._readings = readings
 
-    def find(self, texts: pa.Array) -> Iterator[Hit]:
-        """Hits of every row; below the rule's coverage they are for review."""
-        for hit in self._index.match(texts, min_coverage=self._least).to_pylist():
-            text: str = texts[hit["row"]].as_py()
-            span = (hit["span_start"], hit["span_end"])
-            more: dict[str, Any] = {
-                "rule": hit["kind"],
-                "n": self._rule.n,
-                "coverage": round(hit["coverage"], 4),
-            }
-            certain = hit["kind"] != "ngram" or hit["coverage"] >= self._rule.threshold
-            yield Hit(
-                hit["row"], hit["coverage"], certain, hit["benchmark"], hit["item_id"], span, text, more
-            )
+    def find(self, texts: Segments) -> Iterator[Hit]:
+        """Hits of every text."""
+        for hit in self._index.match(texts.plain, min_coverage=self._rule.threshold).to_pylist():
+            text = texts.plain[hit["row"]].as_py()
+            found = self._judged(hit, text)
+            if found is None:
+                continue
+            like, span = found
+            more = {"rule": hit["kind"], "n": self._rule.n, "coverage": round(hit["coverage"], 4)}
+            forced = self._rule.rule == "any" or hit["kind"] == "digit_stripped"
+            yield Hit(hit["row"], hit["benchmark"], hit["item_id"], span, like, more, forced)
 
-    def unseen_rows(self, texts: pa.Array) -> int:
-        """Rows that the rule cannot see."""
-        return self._index.unseen_rows(texts)
+    def _judged(self, hit: dict[str, Any], text: str) -> tuple[Likeness, tuple[int, int]] | None:
+        """What the text is to the item; a rule without coverage takes every hit for a copy."""
+        span = (hit["span_start"], hit["span_end"])
+        if hit["kind"] == "digit_stripped":
+            return Likeness("number_twin", True, 1.0, {}), span
+        item, whole = self._readings[hit["item"]], Reading(text)
+        place = self._passage(hit, whole, item)
+        passage = Reading(text[slice(*place)])
+        found = likeness(passage, item, weights=self._weights, inside=len(passage.text) < _LONG * len(text))
+        if found is not None and (found.kind == "copy" or hit["kind"] != "whole"):
+            return found, place
+        if self._rule.rule == "any":
+            return Likeness("near_copy", True, hit["coverage"], {}), span
+        return self._by_coverage(hit, Reading(text[slice(*span)]), item, span, whole)
+
+    def _passage(self, hit: dict[str, Any], whole: Reading, item: Reading) -> tuple[int, int]:
+        """What to compare with the item: the matched span where it covers the item, else what lies around."""
+        span = (hit["span_start"], hit["span_end"])
+        if hit["coverage"] >= _COVERED and hit["kind"] != "short_row":
+            return span
+        if len(whole.words) <= _ROOMY * len(item.words):
+            return 0, len(whole.text)
+        return densest(whole, item, weights=self._weights) or span
+
+    def _by_coverage(
+        self, hit: dict[str, Any], passage: Reading, item: Reading, span: tuple[int, int], whole: Reading
+    ) -> tuple[Likeness, tuple[int, int]] | None:
+        """A part of the item, word by word: certain where it is most of it, or all that the text says."""
+        if told(passage, weights=self._weights) < LEAST_TOLD:
+            return None
+        alone = hit["kind"] == "short_row"
+        if hit["kind"] == "whole":
+            alone = len(passage.words) >= _LONG * len(whole.words)
+            if not alone:
+                return None
+        certain = alone or (hit["coverage"] >= _MOSTLY and _shared(item, whole) >= _NUMBERS_ALIKE)
+        return Likeness("near_copy", certain, hit["coverage"], {}), span
+
+    def unseen(self, texts: Segments) -> npt.NDArray[np.bool_]:
+        """Texts that the rule cannot see."""
+        return self._index.unseen(texts.plain)
 
     def unseen_items(self) -> set[tuple[str, str]]:
         """Items (benchmark, item) that the rule cannot see."""
         lost = self._index.uncheckable()
         return set(zip(lost["benchmark"].to_pylist(), lost["item_id"].to_pylist(), strict=True))
+
+
+def _shared(item: Reading, text: Reading) -> float:
+    """Share of the item's numbers that the text holds."""
+    mine = set(item.numbers)
+    return len(mine & set(text.numbers)) / len(mine) if mine else 1.0

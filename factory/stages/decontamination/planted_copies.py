@@ -7,14 +7,20 @@ from collections.abc import Callable
 from random import Random
 from typing import Literal, TypeAlias, get_args
 
+from factory.stages.decontamination.disguises import DISGUISES
 from factory.text.numbers import NUMBER_WORDS
 
 __all__ = ["KINDS", "Kind", "plant"]
 
-Kind: TypeAlias = Literal[
+Edit: TypeAlias = Literal[
     "verbatim", "wrapped", "typo", "edited", "inserted", "deleted", "punctuation", "number_changed"
 ]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Disguise: TypeAlias = Literal[
+    "html_tags", "html_entities", "homoglyphs", "combining_marks", "zero_width", "plain_latex",
+    "every_7th_replaced", "filler_after_5th", "sentences_reordered", "synonyms", "reworded",
+]  # fmt: skip
+Kind: TypeAlias = Edit | Disguise
+KINDS: tuple[Edit, ...] = get_args(Edit)
 """All are copies but `number_changed`, which is another problem in the same words."""
 
 _WRAPS = (
@@ -95,7 +101,7 @@ def _number_changed(text: str, rng: Random) -> str:
     return re.sub(r"[0-9]{1,15}", other, text)
 
 
-_MAKERS: dict[Kind, Callable[[str, Random], str]] = {
+_MAKERS: dict[str, Callable[[str, Random], str]] = {
     "verbatim": lambda text, rng: text,
     "wrapped": _wrapped,
     "typo": _typo,
@@ -104,4 +110,5 @@ _MAKERS: dict[Kind, Callable[[str, Random], str]] = {
     "deleted": _deleted,
     "punctuation": _punctuation,
     "number_changed": _number_changed,
+    **DISGUISES,
 }
