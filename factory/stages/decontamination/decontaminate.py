@@ -73,7 +73,7 @@ class Decontaminate(Stage):
 
     def provides(self) -> pa.Schema:
         """`review` where any kind is for review."""
-        reviewed = "review" in self.policy.model_dump().values()
+        reviewed = "review" in self.policy.actions().values()
         return pa.schema([REVIEW] if reviewed else [])
 
     def identity(self) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Decontaminate(Stage):
 
     def _strongest(self, texts: Segments, rules: Sequence[Overlap]) -> tuple[dict[int, Hit], dict[int, Hit]]:
         """The strongest hit to reject and the strongest to review of each row; of equals the first rule's."""
-        actions = self.policy.model_dump()
+        actions = self.policy.actions()
         found: dict[str, dict[int, Hit]] = {"reject": {}, "review": {}, "keep": {}}
         for rule in rules:
             for hit in rule.find(texts):

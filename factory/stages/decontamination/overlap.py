@@ -46,6 +46,19 @@ class Policy(BaseModel):
     doubtful: Action = "review"
     """What may be any of these and was not sure."""
 
+    def actions(self) -> dict[str, Action]:
+        """What is done about each kind."""
+        return {
+            "copied": self.copied,
+            "near_copy": self.near_copy,
+            "paraphrase": self.paraphrase,
+            "inside": self.inside,
+            "answer": self.answer,
+            "number_twin": self.number_twin,
+            "translation": self.translation,
+            "doubtful": self.doubtful,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
