@@ -327,7 +327,8 @@ def test_each_kind_is_done_with_as_the_policy_says(bench: Path, tmp_path: Path) 
 def test_a_second_step_adds_to_the_notes_of_the_first(bench: Path, tmp_path: Path) -> None:
     twin = ITEM.replace("24", "31").replace("7", "12")
     once = flow(stage(bench), [twin], tmp_path).kept
-    with stage(bench).open(site(tmp_path)) as apply:
+    again = {"name": "another", "files": str(bench), "columns": {"text": "question", "id": "key"}}
+    with Decontaminate.model_validate({"benchmarks": [again]}).open(site(tmp_path)) as apply:
         twice = apply(once).kept
     assert twice.schema == once.schema
     assert len(json.loads(twice["review"].to_pylist()[0])) == 2
