@@ -14,6 +14,7 @@ __all__ = ["aligned", "trimmed"]
 _MOST_TOKENS = 1500
 _MOST_SLIPS = 0.25
 """Share of the tokens that may be slips; with more of them the texts are not one text."""
+_TIMES = {("#2", "times"): "twice", ("#3", "times"): "thrice", ("#1/2",): "half"}
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
@@ -64,6 +65,12 @@ def _numbers_may_slip(one: Sequence[str], other: Sequence[str]) -> bool:
     return abs(len(_signs(one)) - len(_signs(other))) == 1
 
 
+def _said(number: Sequence[str], word: Sequence[str]) -> bool:
+    """Whether a word is a slip of `twice` or `thrice`, which are read as numbers."""
+    said = _TIMES.get(tuple(number))
+    return said is not None and len(word) == 1 and is_slip(said, word[0])
+
+
 def _slip(one: str, other: str, english: bool) -> bool:
     named = UNITS.get(one)
     return (
@@ -76,6 +83,8 @@ def _edit(left: Sequence[str], right: Sequence[str], english: bool) -> str | Non
     if "".join(left) == "".join(right) and all(is_word(t) for t in (*left, *right)):
         return "white space"
     if len(left) == len(right) and all(_slip(a, b, english) for a, b in zip(left, right, strict=True)):
+        return "typo"
+    if _said(left, right) or _said(right, left):
         return "typo"
     both = (*left, *right)
     if len(both) == 2 and len(left) == 1 and set(both) <= {"a", "an"}:

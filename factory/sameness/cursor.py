@@ -73,13 +73,13 @@ class Cursor:
             self._out.append(kind)
         self._opens = True
 
-    def _argument(self, *, raw: bool = False) -> list[str]:
+    def _argument(self, *, raw: bool = False, words: bool = False) -> list[str]:
         """Tokens of the group that follows, or of the one token that follows."""
         while self._peek()[0] == "gap":
             self._at += 1
         outer, self._out = self._out, []
         if self._peek()[1] == "{":
-            self._group(raw=raw)
+            self._group(raw=raw, words=words)
         elif self._at < len(self._raw):
             kind, text = self._peek()
             if kind == "num" and len(text) > 1:
@@ -94,11 +94,11 @@ class Cursor:
         inside, self._out = self._out, outer
         return [t for t in inside if t not in (BREAK, QUESTION)]
 
-    def _group(self, *, raw: bool = False) -> None:
+    def _group(self, *, raw: bool, words: bool) -> None:
         """Takes `{...}`; the braces themselves are left out."""
         self._at += 1
         depth = 1
-        self._math += not raw
+        self._math += not (raw or words)
         while self._at < len(self._raw) and depth:
             text = self._peek()[1]
             if text == "{":
@@ -112,7 +112,7 @@ class Cursor:
                 self._at += 1
             else:
                 self._next()
-        self._math -= not raw
+        self._math -= not (raw or words)
 
     def _argument_in_brackets(self) -> None:
         while self._at < len(self._raw) and self._peek()[1] != "]":

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from factory.sameness.alignment import aligned
 from factory.sameness.meaning import changed_meaning
 from factory.sameness.reading import Reading, Sentence
-from factory.sameness.wrappers import core
+from factory.sameness.wrappers import core, wraps
 
 __all__ = ["Difference", "Weight", "difference"]
 
@@ -60,6 +60,8 @@ def _compared(one: Reading, other: Reading) -> Difference:
         kinds.append("wrapper")
     if (edits := aligned(_flat(left), _flat(right), english=english)) is not None:
         return Difference("harmless", (*kinds, *edits))
+    if _around(_flat(left), _flat(right)) or _around(_flat(right), _flat(left)):
+        return Difference("harmless", ("wrapper",))
     rest, rest_of_other, moved = _matched(left, right, english)
     if not rest and not rest_of_other:
         return Difference(*moved)
@@ -68,6 +70,16 @@ def _compared(one: Reading, other: Reading) -> Difference:
     if changed is not None:
         return Difference("meaning", (changed,), *shown)
     return Difference("words", ("words",), *shown)
+
+
+def _around(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    """Whether one text is the other with an instruction before or behind it."""
+    more = len(outer) - len(inner)
+    if more <= 0 or not inner:
+        return False
+    if outer[:-more] == inner:
+        return wraps(outer[-more:], inner)
+    return outer[more:] == inner and wraps(outer[:more], inner)
 
 
 def _flat(sentences: Sequence[Sentence]) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ _PARTS |= {
     for end in ("", "s")
 }
 _PARTS |= {"hundredth": 100, "hundredths": 100, "thousandth": 1000, "thousandths": 1000, "twentieths": 20}
+_COINS = frozenset(("quarter", "quarters"))
 _SAID = {"half": ("#1/2",), "halves": ("#1/2",), "twice": ("#2", "times"), "thrice": ("#3", "times")}
 _WHOLE = re.compile(r"#\d+\Z")
 _NOT_BESIDE = frozenset("/^_")
@@ -61,9 +62,11 @@ def _worded(tokens: list[str]) -> list[str]:
             at += 1
             continue
         part = tokens[after] if after < len(tokens) else ""
+        coin = part in _COINS and tokens[after + 1 : after + 2] not in (["of"], ["the"], ["as"])
         if (
             part in _PARTS
             and value > 0
+            and not coin
             and tokens[at][0] != "#"
             and (value == 1 or part.endswith("s") or part == "halves")
         ):

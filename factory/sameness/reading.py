@@ -18,6 +18,7 @@ __all__ = ["MOST_CHARS", "Reading", "Sentence", "is_word"]
 MOST_CHARS = 40_000
 """A longer text is compared as it stands."""
 _CODE = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\w+|[^\w\s]")
+_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _ENGLISH, _SURE = 0.7, 0.05
 _CASES = re.compile(r"[^\W\d_]")
 
@@ -40,13 +41,13 @@ class Reading:
     """A text read once: its tokens, its sentences, and its cases."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = _UNSEEN.sub("", text)
         self.long = len(text) > MOST_CHARS
 
     @cached_property
     def sentences(self) -> tuple[Sentence, ...]:
         """The sentences; a line of code is one."""
-        return tuple(_sentences(self.text, folded=False))
+        return tuple(_with_articles(tuple(_sentences(self.text, folded=False))))
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
@@ -99,6 +100,19 @@ def _sentences(text: str, *, folded: bool) -> Iterator[Sentence]:
             yield from _prose(zone.text, folded=folded)
         elif zone.text.strip():
             yield _code(zone.text, inline=zone.kind == "inline")
+
+
+def _with_articles(sentences: tuple[Sentence, ...]) -> Iterator[Sentence]:
+    """`A` as the article where no other capital stands alone and each has a word behind it."""
+    tokens = [t for s in sentences for t in s.tokens]
+    alone = {t for t in tokens if len(t) == 1 and t.isupper()} - {"I"}
+    articles = alone == {"A"} and all(
+        is_word(after) and after.islower()
+        for t, after in zip(tokens, [*tokens[1:], ""], strict=True)
+        if t == "A"
+    )
+    for s in sentences:
+        yield Sentence(tuple("a" if t == "A" else t for t in s.tokens), s.asks, s.code) if articles else s
 
 
 def _code(line: str, *, inline: bool) -> Sentence:

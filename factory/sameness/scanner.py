@@ -74,7 +74,8 @@ class Scanner(Cursor):
     def _command(self, name: str) -> None:
         if name in _TEXT:
             math, self._math = self._math, 0
-            self._out += self._argument() if self._peek()[1] == "{" else []
+            if self._peek()[1] == "{":
+                self._out += self._argument(words=True)
             self._math = math
         elif name in INVISIBLE:
             if name in ("left", "right") and self._peek()[1] == ".":

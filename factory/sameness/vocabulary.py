@@ -78,6 +78,7 @@ WRAPPER = _set(
 """Words of which a sentence around a problem consists that says how to answer and not what."""
 
 ORDER_WORDS = _set(
+    "he she it they his her their its him them this these those said says claims claimed asked answered "
     "then next after afterwards afterward finally later before again previous previously following "
     "subsequently former latter now remaining rest first second third last lastly initially originally "
     "originally"
@@ -248,19 +249,19 @@ def known(word: str) -> bool:
         return True
     if "'" in word:
         return word.split("'")[0] in common
-    for ending, instead in _ENDINGS:
-        if word.endswith(ending) and word[: -len(ending)] + instead in common:
-            return True
-    return False
+    return any(_inflected(word, *form) in common for form in _ENDINGS)
 
 
+def _inflected(word: str, ending: str, instead: str, behind: str) -> str:
+    """What a word is inflected from by one ending; empty for none. Short words have their forms listed."""
+    base = word[: -len(ending)] if word.endswith(ending) else ""
+    if len(base) < _LEAST_BASE or (behind and not base.endswith(tuple(behind.split()))):
+        return ""
+    return base + instead if instead or base[-1] != "e" or ending == "s" else ""
+
+
+_LEAST_BASE = 4
 _ENDINGS = (
-    ("s", ""),
-    ("es", ""),
-    ("ies", "y"),
-    ("ed", ""),
-    ("ed", "e"),
-    ("ied", "y"),
-    ("ing", ""),
-    ("ing", "e"),
-)
+    ("s", "", ""), ("es", "", "s x z ch sh o"), ("ies", "y", ""), ("ed", "", ""), ("ed", "e", ""),
+    ("ied", "y", ""), ("ing", "", ""), ("ing", "e", ""),
+)  # fmt: skip

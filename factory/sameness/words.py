@@ -30,6 +30,8 @@ def is_slip(one: str, other: str) -> bool:
         return False
     if one in SPELLINGS or other in SPELLINGS:
         return _unit_slip(one, other)
+    if one in (f"{other}s", f"{other}'s") or other in (f"{one}s", f"{one}'s"):
+        return False
     both = known(one.lower()), known(other.lower())
     if all(both) or (_substituted(one, other) and _TERM.search(one) and _TERM.search(other)):
         return False

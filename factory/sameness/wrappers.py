@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from factory.sameness.reading import Sentence
 from factory.sameness.vocabulary import LANGUAGES, NEGATIONS, WRAPPER
 
-__all__ = ["core"]
+__all__ = ["core", "wraps"]
 
 _SIGNS = frozenset(("boxed", "(", ")", "{", "}", "$", ":", "#", "*", "blank", "…", "[", "]"))
 _ALLOWED = WRAPPER | _SIGNS
+_LEAST_WORDS = 2
+_VERBS = frozenset(
+    ("put", "show", "give", "let's", "explain", "think", "answer", "solve", "provide", "return", "box")
+) | frozenset(("enclose", "reason", "output", "work", "complete", "read", "here", "you", "make", "submit"))
+"""With what an instruction begins that no full stop parts from the text."""
 _DEFAULT_LANGUAGE = "python"
 """The language of a programming task that names none."""
 
@@ -21,6 +26,14 @@ def core(one: Sequence[Sentence], other: Sequence[Sentence]) -> tuple[Sequence[S
     A wrapper may say "in Python" where the other text names no language.
     """
     return _bare(one, other), _bare(other, one)
+
+
+def wraps(extra: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether tokens that stand before or behind a text, without the end of a sentence between, say how to
+    answer it."""
+    named = {t for t in other if t in LANGUAGES}
+    allowed = _ALLOWED | (named if len(named) == 1 else set() if named else {_DEFAULT_LANGUAGE})
+    return len(extra) > _LEAST_WORDS and extra[0] in _VERBS and set(extra) <= allowed - NEGATIONS | {"no"}
 
 
 def _bare(sentences: Sequence[Sentence], other: Sequence[Sentence]) -> Sequence[Sentence]:

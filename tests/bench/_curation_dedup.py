@@ -20,7 +20,7 @@ from factory.stages.dedup.pair_search import PairSearch
 from factory.stages.dedup.pairs import Edges, PairStore
 from factory.stages.dedup.semantic_pairs import spread_pairs
 
-__all__ = ["SEARCH", "decided", "found_pairs", "fuzzy_outcome", "in_process", "table_of"]
+__all__ = ["SEARCH", "decided", "found_pairs", "fuzzy_outcome", "fuzzy_pairs_of", "in_process", "table_of"]
 
 SEARCH = PairSearch(threshold=0.9, margin=0.1, flat_below=20_000)
 
@@ -30,20 +30,26 @@ def in_process(function: Any, calls: Any) -> Iterator[Any]:
     return (function(*call) for call in calls)
 
 
-def fuzzy_outcome(texts: pa.Array) -> Outcome:
-    """What fuzzy dedup makes of texts: sketches, proposed pairs, judgement of each, greedy keep."""
+def fuzzy_pairs_of(texts: pa.Array) -> PairStore:
+    """The pairs that fuzzy dedup proposes: sketches, bands, estimated Jaccard index, equal numbers."""
     search, rank = MinHashSearch(threshold=0.5, words=3), np.arange(len(texts))
     whole, rows = sketch(texts, search=search), SketchRows(search.bands)
     columns = {"signature": fixed_binary(whole.signatures), "keys": fixed_binary(whole.keys.T)}
     rows.add(pa.table(columns | {"numbers": whole.numbers}))
-    pairs, read = PairStore(rank), dict[int, Problem]()
+    pairs = PairStore(rank)
     for edges in spread_fuzzy_pairs(rows, rank=rank, search=search, new_from=0, spread=in_process):
         pairs.add(edges)
+    return pairs
+
+
+def fuzzy_outcome(texts: pa.Array) -> Outcome:
+    """What fuzzy dedup makes of texts: each proposed pair is judged, and rows are kept greedily."""
+    read = dict[int, Problem]()
 
     def problem(row: int) -> Problem:
         return read.get(row) or read.setdefault(row, Problem(texts[row].as_py()))
 
-    return keep_greedily(pairs, problem, fixed=0, doubtful="review")
+    return keep_greedily(fuzzy_pairs_of(texts), problem, fixed=0, doubtful="review")
 
 
 def found_pairs(vectors: Vectors) -> Iterator[Edges]:

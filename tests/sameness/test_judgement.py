@@ -27,6 +27,7 @@ SAME = [
         "Sort a list of tuples.",
         "Complete this task in Python. Return only code.\nSort a list of tuples.",
     ),
+    ("wrapper", "Solve $x+1=3$", "Solve $x+1=3$ Put the final answer in \\boxed{}."),
     (
         "order of sentences",
         "Tom has 3 pens. Ann has 4. How many in all?",

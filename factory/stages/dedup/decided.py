@@ -13,7 +13,7 @@ import pyarrow as pa
 from factory.stages.dedup.compared_rows import ComparedRows
 from factory.stages.dedup.dedup_base import Ranking
 from factory.stages.dedup.judged import Doubtful, Link, Outcome
-from factory.stages.dedup.verdict_report import alarms, outcome_report, precision
+from factory.stages.dedup.verdict_report import alarms, outcome_report, planted, precision
 
 __all__ = ["decided"]
 
@@ -55,11 +55,13 @@ def decided(
             strict=True,
         )
     ]
+    audited, doubts = planted(rows, fixed=ranking.fixed)
     whole = {
         **report,
+        **audited,
         **outcome_report(found),
         **precision(_answers(links, rows, copies, originals), settled=found.settled),
-        "alarms": [*report.get("alarms", ()), *alarms(rows, removed, kept, fixed=ranking.fixed)],
+        "alarms": [*report.get("alarms", ()), *doubts, *alarms(rows, removed, kept, fixed=ranking.fixed)],
     }
     return ranking.decision(about[order], reason=[reasons[i] for i in order], evidence=evidence, report=whole)
 

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from factory.stages.dedup.compared_rows import ComparedRows
 from factory.stages.dedup.judged import Outcome
 
-__all__ = ["alarms", "outcome_report", "precision"]
+__all__ = ["alarms", "outcome_report", "planted", "precision"]
 
 _GIANT_ROWS, _GIANT_SHARE = 50, 0.1
 """A group of copies of at least so many rows and so large a share of all is an alarm."""
+_AUDITED_ROWS, _AUDITED_CHARS = 60, 4000
+_LEAST_FOUND, _MOST_MERGED = 0.8, 0.01
 _LEAST_ROWS, _TIMES, _LEAST_SHARE = 50, 3.0, 0.2
 """A source or a script of so many rows is an alarm when it loses so many times the share of the others, and
 so large a share."""
@@ -44,6 +46,29 @@ def precision(answers: Counter[str], *, settled: int) -> dict[str, Any]:
         "removed_answers_differ_share": round(answers["differ"] / known, 5) if known else 0.0,
         "removed_to_settle_conflicts": settled,
     }
+
+
+def planted(rows: ComparedRows, *, fixed: int) -> tuple[dict[str, Any], list[str]]:
+    """How the judgement does on rewrites of some rows: the report, and alarms where it does badly."""
+    from factory.sameness.planted_audit import audit
+
+    total = len(rows.settings)
+    rng = np.random.default_rng(0)
+    chosen = fixed + np.sort(rng.choice(total - fixed, min(_AUDITED_ROWS, total - fixed), replace=False))
+    texts = [text for row in chosen.tolist() if len(text := rows.text(row)) <= _AUDITED_CHARS]
+    found = audit(texts)
+    report = {
+        "planted_same_found": round(found.found, 4),
+        "planted_other_merged": round(found.merged, 5),
+        "planted_same": {kind: list(counts) for kind, counts in found.same.items()},
+        "planted_other": {kind: list(counts) for kind, counts in found.other.items()},
+    }
+    alarms = []
+    if found.found < _LEAST_FOUND:
+        alarms.append(f"of harmless rewrites of these rows only {found.found:.3f} are judged the same")
+    if found.merged > _MOST_MERGED:
+        alarms.append(f"of rewrites to another problem {found.merged:.3f} are judged the same")
+    return report, alarms
 
 
 def alarms(
