@@ -63,6 +63,11 @@ def spread_fuzzy_pairs(
 ) -> Iterator[Edges]:
     """Verified pairs, band by band; a pair may come once per band. The same for any way of spreading."""
     signatures, numbers = sketches.signatures, sketches.numbers
+    if len(rank) <= _CALL_ROWS:
+        keys = np.stack([sketches.keys(band) for band in range(search.bands)])
+        for found in spread(_all_pairs, [(signatures, keys, numbers, rank, search, new_from)]):
+            yield from found
+        return
     for band in range(search.bands):
         mine = sketches.keys(band)
         runs = list(_key_ranges(mine))
@@ -91,6 +96,20 @@ def _key_ranges(keys: npt.NDArray[np.uint32]) -> Iterator[I64]:
         last = int(ends[max(within, next_end)])
         yield np.sort(shared[first:last])
         first = last
+
+
+def _all_pairs(
+    signatures: npt.NDArray[np.uint8],
+    keys: npt.NDArray[np.uint32],
+    numbers: npt.NDArray[np.uint64],
+    rank: I64,
+    search: MinHashSearch,
+    new_from: int,
+) -> list[Edges]:
+    """Pairs of all rows in all bands together, so that each is verified once."""
+    from factory.stages.dedup.minhash import Sketches, fuzzy_pairs
+
+    return list(fuzzy_pairs(Sketches(signatures, keys, numbers), rank=rank, search=search, new_from=new_from))
 
 
 def _pairs(
