@@ -115,9 +115,9 @@ def run_ours(cases: list[Any]) -> tuple[list[Any], float]:
 def clear_caches() -> None:
     """Each round reads every answer anew."""
     from verifiers.math import answer_form as shape
-    from verifiers.math import canonical, choice, estimate, number, units, verifier
+    from verifiers.math import canonical, choice, estimate, number, reference, units, verifier
 
-    for module in (canonical, choice, estimate, number, shape, units, verifier):
+    for module in (canonical, choice, estimate, number, shape, reference, units, verifier):
         for function in vars(module).values():
             if hasattr(function, "cache_clear"):
                 function.cache_clear()

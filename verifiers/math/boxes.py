@@ -26,6 +26,8 @@ __all__ = ["Rival", "Same", "boxed", "boxes"]
 
 MAX_UNCLOSED = 50
 """Boxes without an end, after which a text is not looked through any further."""
+SILENT = 4
+"""Characters behind a box in which nothing can be said of it."""
 Same = Callable[[str, str], "bool | None"]
 Rival = Literal["none", "all", "last"]
 """What boxes that contradict each other come to: no answer, all of them as a list, or the last."""
@@ -94,15 +96,17 @@ def boxed(text: str, *, rival: Rival, finished: bool, same: Same) -> Found | Non
 
 def _said_around(text: str, last: Box, *, finished: bool) -> Found | None:
     """The finding where the words around the last box outrank it."""
-    retraction = _stated_after(text, last.end)
-    if retraction is not None:
-        return retraction
-    if denied(text, last.start) or denied_behind(text, last.end) or questioned(text, last.end):
+    if len(text) - last.end > SILENT:
+        retraction = _stated_after(text, last.end)
+        if retraction is not None:
+            return retraction
+        if denied_behind(text, last.end) or rivalled(text, last.end, last.inner):
+            return Found(None, "a box that is denied, or stands beside another value")
+    if denied(text, last.start) or questioned(text, last.end):
         return Found(None, "a box that is denied or in doubt")
-    if rivalled(text, last.end, last.inner) or offered_before(text, last.start, last.inner):
+    if offered_before(text, last.start, last.inner):
         return Found(None, "a box that stands beside another value")
-    before = text[last.start - 250 if last.start > 250 else 0 : last.start]
-    if not finished and not FINALLY.search(before):
+    if not finished and not FINALLY.search(text[max(0, last.start - 250) : last.start]):
         return Found(None, "the text is cut off, and its last box is not announced as the answer")
     return None
 

@@ -104,8 +104,10 @@ def clean(text: str) -> str:
     if "nswer" in text:
         text = _LEAD_IN.sub("", text)
     for needs, pattern, new in _COMPILED:
-        if any(piece in text for piece in needs):
-            text = pattern.sub(new, text)
+        for piece in needs:
+            if piece in text:
+                text = pattern.sub(new, text)
+                break
     text = _trim(text)
     while text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1].rstrip(_EDGES)

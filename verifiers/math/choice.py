@@ -9,7 +9,7 @@ from verifiers.math.canonical import canonical, clean, plain_words
 from verifiers.math.compare import same_answer
 from verifiers.math.endings import Found
 
-__all__ = ["choice_of", "chosen", "options_of", "polarity_of"]
+__all__ = ["choice_of", "chosen", "is_polar", "options_of", "polarity_of"]
 
 _OPTION = re.compile(
     r"(?:^|[\s$(\[{*,;])\(?\s{0,8}(?:\\text(?:bf)?\{)?\(?([A-J])\s{0,8}[).:}]\)?\s{0,8}\}?~?\s*", re.MULTILINE
@@ -126,6 +126,11 @@ _POLAR = {"yes": ("yes", "no"), "no": ("yes", "no"), "true": ("true", "false"), 
 def _polar(reference: str) -> str | None:
     wanted = plain_words(clean(reference)).lower().strip()
     return wanted if wanted in _POLAR else None
+
+
+def is_polar(reference: str) -> bool:
+    """Whether a reference is a yes, a no, a true or a false."""
+    return _polar(reference) is not None
 
 
 def polarity_of(reference: str, text: str) -> bool | None:

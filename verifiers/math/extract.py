@@ -36,7 +36,7 @@ def answer_part(content: str) -> str | None:
     cut = content.rfind(_SOLUTION)
     if cut >= 0:
         content = content[cut + len(_SOLUTION) :]
-    end = _TURN_END.search(content)
+    end = _TURN_END.search(content) if "<|" in content else None
     return _tail(content[: end.start()] if end is not None else content)
 
 

@@ -92,6 +92,8 @@ def copied_from_prompt(answer: str, *, reference: str, prompt: str) -> bool:
     key = canonical(answer)
     if key == canonical(reference) or not _COMPUTES.search(key):
         return False
+    if prompt.isascii() and any(run not in prompt for run in re.findall(r"\d+", key)):
+        return False  # not even its numbers are there
     # A copy may be wrapped in a trivial relation or bracket of its own, so compare without space and signs.
     asked = canonical(prompt.replace("$", " "))
     return _squeezed(key) in _squeezed(asked)

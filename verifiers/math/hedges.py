@@ -67,9 +67,26 @@ _FALSE_THAT = re.compile(
     r"\b(?:false|wrong|incorrect|untrue|not (?:true|correct|right|the case)|mistake to (?:say|think)"
     r"|nobody|no one|hardly|(?:do|does|did|can|could|would|should)(?: not|n't|n’t) (?:say|mean|think"
     r"|believe|claim|conclude|imply))\b"
-    r"[^.\n]{0,60} that\b[^.\n]*\Z|\b(?:if|suppose|assume|assuming)\b[^.,\n]{0,30}\b(?:answer|result"
-    r"|value|it)\s+(?:is|was|were|be|=)[^.,\n]{0,12}\Z"
+    r"[^.\n]{0,60} that\b[^.\n]*\Z"
 )
+_CLAIMS = (
+    "false",
+    "wrong",
+    "incorrect",
+    "untrue",
+    "not ",
+    "n't",
+    "n’t",
+    "mistake",
+    "nobody",
+    "no one",
+    "hardly",
+)
+"""One of these is in every text that the pattern above finds; most texts have none."""
+_SUPPOSITION = re.compile(
+    r"\b(?:if|suppose|assume|assuming)\b[^.,\n]{0,30}\b(?:answer|result|value|it)\s+(?:is|was|were|be|=)[^.,\n]{0,12}\Z"
+)
+_SUPPOSED = ("if the", "if it", "if that", "suppos", "assum")
 _DRESSING = " \t\n:=*$\\([{"
 """What may stand between a word and the box it is about."""
 _CLOSERS = r"(?:\s|\\[)\]]|\$|\*|\)|\})*"
@@ -118,7 +135,10 @@ def denied(text: str, start: int) -> bool:
     if said[-1:] in _LAST_LETTERS and said.lower().endswith(_DENIALS):
         return True
     first = start - 120 if start > 120 else 0
-    return _FALSE_THAT.search(text[first:start].lower()) is not None
+    window = text[first:start].lower()
+    if " that" in window and any(map(window.__contains__, _CLAIMS)):
+        return _FALSE_THAT.search(window) is not None
+    return any(map(window.__contains__, _SUPPOSED)) and _SUPPOSITION.search(window) is not None
 
 
 def denied_behind(text: str, end: int) -> bool:

@@ -19,6 +19,9 @@ LONG = 200
 """Characters above which a reference is a worked solution and not an answer."""
 
 
+_DIGITS = re.compile(r"-?\d{1,18}\Z", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A reference as the verifier takes it."""
@@ -37,6 +40,8 @@ def read_reference(reference: str | None, *, prompt: str = "") -> Reading:
 
     A JSON list of strings names several accepted answers.
     """
+    if reference is not None and _DIGITS.match(reference) and not _may_offer(prompt):
+        return Reading((reference,))
     if reference is None or missing_reference(reference):
         return Reading((), reason="no usable reference")
     if read_number(reference) is not None and "nswer" not in reference and not _may_offer(prompt):
@@ -106,7 +111,7 @@ def _with_options(answer: str, prompt: str) -> Reading:
 
 
 def _may_offer(prompt: str) -> bool:
-    return any(mark in prompt for mark in ("B)", "B.", "B:", "B}"))
+    return any(f"A{mark}" in prompt and f"B{mark}" in prompt for mark in ").:}")
 
 
 _TRUTH = re.compile(

@@ -23,7 +23,7 @@ def same_number(gold: Number, pred: Number, *, prompt: str = "", policy: Policy 
     factor = same_unit(gold.unit, pred.unit, prompt=prompt)
     if factor is None:
         return False
-    if _close(gold, replace(pred, value=pred.value * factor), policy):
+    if _close(gold, pred if factor == 1 else replace(pred, value=pred.value * factor), policy):
         return True
     if gold.multiple == pred.multiple:
         return False

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from verifiers.base import Case, Judge, Outcome, Verdict, Verifier
 from verifiers.math.canonical import canonical
-from verifiers.math.choice import chosen, options_of, polarity_of
+from verifiers.math.choice import chosen, is_polar, options_of, polarity_of
 from verifiers.math.compare import same_answer
 from verifiers.math.extract import Found, answer_part, find_answer
 from verifiers.math.guards import copied_from_prompt, too_costly
@@ -217,23 +217,20 @@ class _Session:
         return bool(reply.value)
 
 
+def _polar_finding(reference: str, text: str, found: Found) -> _Finding:
+    whole = text.strip()
+    answer = whole if len(whole) < SHORT else whole[-200:]
+    if found.answer is not None and found.how not in ("last value", "whole text"):
+        answer = found.answer
+    right = polarity_of(reference, answer)
+    return _Finding("pass" if right else "fail", f"gold {_shown(reference)}, answer {_shown(answer)}: yes/no")
+
+
 def _picked(case: Case, reading: Reading, text: str, found: Found) -> _Finding | None:
     """The finding for a reference that names options, or yes or no; null for all others."""
     reference = reading.answers[0]
-    said_so = found.answer is not None and found.how not in ("last value", "whole text")
-    whole = text.strip()
-    answer = (
-        found.answer
-        if said_so and found.answer is not None
-        else whole
-        if len(whole) < SHORT
-        else whole[-200:]
-    )
-    polarity = polarity_of(reference, answer)
-    if polarity is not None:
-        return _Finding(
-            "pass" if polarity else "fail", f"gold {_shown(reference)}, answer {_shown(answer)}: yes/no"
-        )
+    if is_polar(reference):
+        return _polar_finding(reference, text, found)
     letters = reading.letters
     if letters is None:
         return None
