@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from verifiers.base import Case, Judge, Verdict
+from tests.verifiers.labels import why_disbelieved
+from verifiers.base import Case, Judge
 from verifiers.math import Math
 from verifiers.math.canonical import canonical
-from verifiers.math.compare import same_answer
-from verifiers.math.extract import answer_part, find_answer
 from verifiers.math.guards import missing_reference
 
 pytestmark = pytest.mark.realdata
@@ -75,25 +74,6 @@ def test_every_input_that_hangs_a_checker_is_bounded_and_loses_nothing(judge: Ju
         assert after.verdict == "pass", f"after {row['id']} the verifier answers no more: {after.detail}"
 
 
-def explained(row: dict[str, Any], text: str, label: bool, read: str, verdict: Verdict) -> str | None:
-    """Why a label of a real output is not believed, checked on the row; null when it should be.
-
-    `read` is the answer that the label was given for.
-    """
-    part = answer_part(text) or ""
-    found = find_answer(part).answer
-    if verdict.verdict == "pass" and not label:
-        spelled = [found or "", (found or "").rsplit("=", 1)[-1]]
-        if any(same_answer(row["answer"], one, prompt=row["question"]) for one in spelled):
-            return "label: the answer equals the reference"
-        return "label: the option of the reference is chosen" if "option letters" in verdict.detail else None
-    if part.rstrip()[-1:] not in ".!?)]}$>*":
-        return "text: stops in mid-sentence, before an answer"
-    if same_answer(row["answer"], read) is False:
-        return "label: was given for another value than the reference"
-    return None
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -109,7 +89,7 @@ def test_agrees_with_every_right_label_of_real_outputs(judge: Judge, test_data: 
         for case, label, read, verdict in zip(cases, row["score"], row["pred"], judge(cases), strict=True):
             if verdict.verdict == ("pass" if label else "fail"):
                 continue
-            reason = explained(row, case.content, label, read, verdict)
+            reason = why_disbelieved(case, verdict, label=label, read=read)
             reasons[reason or "open"] += 1
             line = f"{verdict.verdict}, label {label}: {verdict.detail}; {reason or 'NOT EXPLAINED'}"
             print(line)

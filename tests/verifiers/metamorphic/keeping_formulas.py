@@ -62,7 +62,7 @@ def _scaled(ref: Reference, source: random.Random) -> str | None:
 
 
 def _unicode_powers(ref: Reference, source: random.Random) -> str | None:
-    changed = re.sub(r"\^\{?(\d+)\}?", lambda m: m[1].translate(_UPPER), ref.text)
+    changed = re.sub(r"\^(?:\{(\d+)\}|(\d))", lambda m: (m[1] or m[2]).translate(_UPPER), ref.text)
     return boxed(changed) if changed != ref.text else None
 
 
