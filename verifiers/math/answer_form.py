@@ -73,6 +73,7 @@ _WORDS = re.compile(r"[^\W\d_](?:[^\W\d_]|[ '\-.])*\Z")
 _TEXT_ONLY = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|textnormal|mathrm|mathbf)\s*\{[^{}]*\}\Z")
 
 
+_NO_SOLUTION = re.compile(r"(?i)(?:there(?:is|are))?no(?:real)?solutions?(?:exists?)?|(?:the)?emptyset")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 
 
@@ -80,6 +81,8 @@ def _words(latex: str, depth: int) -> Shape | None:
     if _DATE.fullmatch(latex):
         return Shape("words", latex, canonical(latex))  # and no subtraction
     spelled = plain_words(latex).strip()
+    if _NO_SOLUTION.fullmatch(re.sub(r"[^a-zA-Z]", "", spelled)):
+        return Shape("formula", r"\emptyset", canonical(r"\emptyset"))
     if _TEXT_ONLY.match(latex) and spelled:
         if letter := re.fullmatch(r"\(\s*([a-zA-Z])\s*\)", spelled):
             return Shape("words", latex, letter[1])

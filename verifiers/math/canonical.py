@@ -28,12 +28,25 @@ _BASE_BEHIND = r"\s*(?:\\(?:text|mathrm)\s*\{\s*)?\(?\s*(?:in )?\bbase[\s-]*(\d+
 _PERCENT = (
     r"\\%|\s*\\(?:text|mathrm)\s*\{\s*(?:\\?%|percent)\s*\}|(?<=[\d}])\s*\b(?:percent|percentage|pct)\b"
 )
+_MODULUS = r"(\\equiv.*?)\s*\(?\s*(?:\\(?:mod|bmod)(?![a-zA-Z])|\\text\s*\{\s*mod\s*\}|\bmod\b)\s*(\d+)\s*\)?"
+
+
+def _hour(half: re.Match[str]) -> str:
+    return rf"\text{{ {half[1].lower()}.m.}}"
+
+
 _REWRITES: list[tuple[tuple[str, ...], str, str | Callable[[re.Match[str]], str]]] = [
     ((",",), r"(?<=\d)\s*\{\s*,\s*\}\s*(?=\d)|(?<=\d)\s*,\s*\\!\s*(?=\d)", ","),
     (("frac",), r"\\(?:[dtcs]|nice)frac(?![a-zA-Z])", r"\\frac"),
     (("\\over",), r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
     (("color",), r"\\(?:text)?color\s*\{[^{}]*\}\s*(?:\{([^{}]*)\})?", r"\1"),
     (("{\\",), r"(?<=\{)\s*\\(?:bf|rm|it|sf|tt)(?![a-zA-Z])\s*", ""),
+    (("phantom", "space{"), r"\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}", " "),
+    (("\\", ), r"\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])", ""),
+    (("^{",), r"(\\(?:mathrm|text)\s*\{[^{}]*\^)\s*\{\s*(-?\d)\s*\}(?=[^{}]*\})", r"\1\2"),
+    (("mod",), _MODULUS, r"\1 \\pmod{\2}"),
+    (("m",), r"(?<=\d)\s*(?:\\(?:text|mathrm)\s*\{\s*)?([aApP])\.?\s?[mM]\.?\s*\}?\s*\Z", _hour),
+    (("M",), r"(?<=\d)\s*(?:\\(?:text|mathrm)\s*\{\s*)?([aApP])\.?\s?[mM]\.?\s*\}?\s*\Z", _hour),
     (("small",), r"\{smallmatrix\}", "{matrix}"),
     (("\\bigc",), r"\\big(cup|cap)(?![a-zA-Z_^{\s]*[_^])", r"\\\1"),
     (("\\colon",), r"\\colon(?![a-zA-Z])", ":"),
@@ -76,9 +89,13 @@ _LEAD_IN = re.compile(
     r"(?i)\A\s*(?:\\(?:text|textbf|mathrm)\s*\{)?\s*(?:the\s+)?(?:final\s+|correct\s+)?answer\s*(?:\bis\b|:|=)\s*:?\s*\}?"
     r"(?=\s*[^\s}])"
 )
+_REMARK = re.compile(
+    r"(?i)\A\s*\\text\s*\{\s*(?:(?:approximately|exactly|about|roughly|precisely)"
+    r"|[a-z][a-z ]{0,30}[:=])\s*\}(?=\s*[^\s}])"
+)
 _WORD_MACRO = re.compile(
     r"\\(?:text|mbox|textbf|textit|textrm|textnormal|texttt|mathrm|mathbf|mathsf|mathit|operatorname\*?|bold"
-    r"|boldsymbol|bm|rm|bf|emph|textsf|hbox)\s*\{([^{}]*)\}"
+    r"|boldsymbol|bm|rm|bf|emph|textsf|hbox|underline)\s*\{([^{}]*)\}"
 )
 _EDGES = " \t\r\n.,;:、。"
 _SPACE = re.compile(r"\s+")
@@ -103,6 +120,8 @@ def clean(text: str) -> str:
         text = _ALIGNING.sub("", text)
     if "nswer" in text:
         text = _LEAD_IN.sub("", text)
+    if "\\text" in text:
+        text = _REMARK.sub("", text)
     for needs, pattern, new in _COMPILED:
         for piece in needs:
             if piece in text:
@@ -119,7 +138,7 @@ def clean(text: str) -> str:
 
 def _trim(text: str) -> str:
     """Without space and punctuation at the ends, but with the point of `.4`."""
-    text = _SPACE.sub(" ", text).rstrip(_EDGES)
+    text = _SPACE.sub(" ", text).rstrip(_EDGES).lstrip(" =`")
     trimmed = text.lstrip(_EDGES)
     lead = text[: len(text) - len(trimmed)]
     return f".{trimmed}" if lead.endswith(".") and trimmed[:1].isdigit() else trimmed

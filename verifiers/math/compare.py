@@ -250,6 +250,8 @@ def _same_leaf(gold: Shape, pred: Shape, context: _Context) -> bool | None:
         return False
     if (r"\ldots" in gold.latex) != (r"\ldots" in pred.latex):
         return cut_decimal(gold, pred)
+    if ("'" in gold.latex) != ("'" in pred.latex) and r"\frac{d" not in gold.latex + pred.latex:
+        return False
     degrees = [r"\circ" in shape.latex for shape in (gold, pred)]
     if degrees[0] != degrees[1] and (r"\pi" in gold.latex or r"\pi" in pred.latex):
         return False

@@ -33,9 +33,12 @@ FINALLY = re.compile(
     r"|\b(?:therefore|thus|hence|so|in total|overall|in conclusion)\b[^\n]{0,200}\Z"
 )
 COMPARED = re.compile(
-    r"(?i)(?:not )?(?:(?:less|more|greater|fewer|smaller|larger) than|at (?:most|least)|between)\b"
+    r"(?i)(?:not )?(?:(?:less|more|greater|fewer|smaller|larger) than|at (?:most|least)|between"
+    r"|twice|half|double|triple|thrice|no longer|far from|nowhere near|neither|negative|minus"
+    r"|(?:the )?(?:(?:square |cube )?root|square|cube|inverse|reciprocal|sum|product|double|half"
+    r"|opposite) of)\b"
 )
-"""Opens what is a bound and no value."""
+"""Opens what is a bound, or an operation on a value, and not the value."""
 NEGATED = re.compile(
     r"(?i)(?:not\b|never\b|nicht\b|kein|n'est pas|n’est pas|pas\b|no es\b|non è|não\b|не\s|не\b|不是|不"
     r"|ではない|niet\b|nie\b|değil|không)"

@@ -56,6 +56,8 @@ def opaque(latex: str, *, bare: bool = False) -> str:
     """The text with each operator as a symbol; `bare` leaves the variable of a derivative out of it."""
     if not _HAS.search(latex):
         return latex
+    if _VECTOR.search(latex):
+        latex = _CROSS.sub(lambda _: _symbol("cross product"), latex)
     latex = _quotients(latex, bare=bare)
     latex = _DOTTED.sub(lambda one: _symbol(f"dot {len(one[1])} {one[2]}"), latex)
     latex = _PRIMED.sub(
@@ -74,8 +76,10 @@ def opaque(latex: str, *, bare: bool = False) -> str:
     return latex
 
 
+_VECTOR = re.compile(r"\\(?:vec|overrightarrow|mathbf|boldsymbol)(?![a-zA-Z])")
+_CROSS = re.compile(r"\\times(?![a-zA-Z])")
 _HAS = re.compile(
-    r"'|\\prime|\\d+ot(?![a-z])|\\nabla|\\partial|d[a-zA-Z\s\\^{]|[fghuvFGHP]\s*(?:\^\s*\{\s*-\s*1\s*\})?\("
+    r"'|\\times|\\prime|\\d+ot(?![a-z])|\\nabla|\\partial|d[a-zA-Z\s\\^{]|[fghuvFGHP]\s*(?:\^\s*\{\s*-\s*1\s*\})?\("
 )
 
 

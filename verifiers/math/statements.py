@@ -25,6 +25,7 @@ _STATED = re.compile(
 _JSON = re.compile(
     r"""["'](?:final[_ ]?)?answer["']\s*:\s*(?:"((?:[^"\\]|\\.)*)"|(-?[\d.]+))""", re.IGNORECASE
 )
+_TAG = re.compile(r"</?(?:b|i|u|p|em|strong|math|span|div|center|code|mark)>")
 _JUDGEMENT = re.compile(
     r"(?i)(?:correct|right|wrong|consistent|reasonable|valid|the same|not\b|confirmed|as follows)"
 )
@@ -57,6 +58,8 @@ _OR_MORE = re.compile(
 def stated(text: str, *, finished: bool) -> Found:
     """The answer of a text without a box. A text that was cut off needs a statement that came to its end."""
     text = text.strip()
+    if "</" in text:
+        text = _TAG.sub("", text)
     if named := list(_JSON.finditer(text[-MAX_AFTER:])):
         value = named[-1][1] if named[-1][1] is not None else named[-1][2]
         return Found(value.replace("\\\\", "\\"), "answer statement")
@@ -131,7 +134,7 @@ def clause(after: str) -> str:
             line,
             maxsplit=1,
         )[0]
-        return sentence.strip().strip("*").strip()
+        return re.sub(r"(?<=\d)!\s*\Z", "", sentence.strip().strip('*`_"“”').strip())
     end = math.end()
     # "$1$, $2$ and $3$" goes on; "$5$ meters" keeps its unit.
     while more := re.match(r"(?:\s*,?\s*(?:and|or|,)\s*)(?=\$|\\\()", line[end:]):

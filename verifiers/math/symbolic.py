@@ -43,6 +43,8 @@ _TRAILING_UNIT = re.compile(
     r"(?:\s*\\(?:text|mbox|mathrm|textrm)\s*\{[^{}]*\}|\s(?:cm|mm|km|ft|kg|mi|mph|meters?|feet|inch(?:es)?|hours?|minutes?|seconds?|degrees?"
     r"|(?:square |cubic )?units?|dollars?|pounds?|miles?))\s*(?:\^\s*\{?\s*\d\s*\}?)?\s*\Z"
 )
+_ODD_ROOT = re.compile(r"\\sqrt\s*\[\s*[3579]\s*\]|\^\s*\{?\(?\s*-?\d*\s*/\s*[3579](?!\d)")
+"""Of a negative number its roots are complex to SymPy and real to most readers: only positive ones decide."""
 _TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
 
@@ -108,7 +110,8 @@ def _same_value(gold: Any, pred: Any, gold_latex: str, pred_latex: str) -> bool:
         if close and not decimals and _apart(gold, pred):
             return False
         return _verified(gold, pred) if close is None else close
-    return _same_function(gold, pred, tolerance)
+    odd_root = _ODD_ROOT.search(gold_latex + " " + pred_latex) is not None
+    return _same_function(gold, pred, tolerance, signs=(1,) if odd_root else (-1, 1))
 
 
 def _apart(gold: Expr, pred: Expr) -> bool:
@@ -120,13 +123,13 @@ def _apart(gold: Expr, pred: Expr) -> bool:
     return value is not None and not _vanishes(value)
 
 
-def _same_function(gold: Expr, pred: Expr, tolerance: Any) -> bool:
+def _same_function(gold: Expr, pred: Expr, tolerance: Any, *, signs: tuple[int, ...]) -> bool:
     """Compares at random points; where the points disagree about it, simplification has the word."""
     symbols = sorted(gold.free_symbols | pred.free_symbols, key=str)
     positive = _agreement(gold, pred, symbols, tolerance, signs=(1,))
     if positive is False:
         return False
-    anywhere = _agreement(gold, pred, symbols, tolerance, signs=(-1, 1))
+    anywhere = _agreement(gold, pred, symbols, tolerance, signs=signs)
     if positive and anywhere:
         return True
     return _verified(gold, pred)

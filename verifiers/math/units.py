@@ -116,7 +116,8 @@ _PLAIN_COMPOUNDS = re.compile(r"(?:m|km|cm|mi|ft)\s*/\s*(?:s|h|min)\s*(?:\^?\{?2
 """What is a unit in plain letters too, although each letter alone could be a variable."""
 _FILLER = frozenset(["unit", "units", "the", "of", "a", "an", "about", "total", "in", "per", "each"])
 _NO_UNIT = re.compile(
-    r"(?i)\b(?:or|and|not|more|less|fewer|greater|least|most|than|a\.?m|p\.?m|bc|ad|if|when|where|for)\b"
+    r"(?i)\b(?:or|and|not|more|less|fewer|greater|least|most|than|a\.?m|p\.?m|bc|ad|if|when|where|for|squared|cubed"
+    r"|times|to|remainder|percentage|plus|minus|twice|half|over|divided|multiplied|modulo|points?)\b"
 )
 """Words that change the value they follow."""
 _TAIL = re.compile(r"[\s{}a-zA-Z°ÅμΩ'.\-/^\d\\$€£¥₹¢()]*\Z")

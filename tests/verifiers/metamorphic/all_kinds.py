@@ -11,6 +11,7 @@ from tests.verifiers.metamorphic.keeping_numbers import KEEPING_NUMBERS
 from tests.verifiers.metamorphic.keeping_structures import KEEPING_STRUCTURES
 from tests.verifiers.metamorphic.keeping_wrapping import KEEPING_WRAPPING
 from tests.verifiers.metamorphic.kinds import Kind, kinds_of
+from tests.verifiers.metamorphic.variants import CHANGING_VARIANTS
 
 __all__ = ["KINDS"]
 
@@ -22,7 +23,13 @@ KINDS: list[Kind] = [
     ),
     *(
         kind
-        for table in (CHANGING_NUMBERS, CHANGING_WRAPPING, CHANGING_FORMULAS, CHANGING_OPERATORS)
+        for table in (
+            CHANGING_NUMBERS,
+            CHANGING_WRAPPING,
+            CHANGING_FORMULAS,
+            CHANGING_OPERATORS,
+            CHANGING_VARIANTS,
+        )
         for kind in kinds_of(table, keeps=False)
     ),
 ]
