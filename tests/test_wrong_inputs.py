@@ -149,6 +149,12 @@ def missing_field(c: Content, _: Path) -> None:
     del c["stages"][0]["inputs"]
 
 
+def mostly_broken_lines(c: Content, folder: Path) -> None:
+    (folder / "problems.jsonl").write_text(
+        '{"question": "What?", "answer": "1"}\n' + '{"question": \n' * 3 + "[]\n"
+    )
+
+
 TABLE: list[tuple[Callable[[Content, Path], None], int, str]] = [
     (unknown_stage, 2, "stages[1].type: unknown stage 'claen', did you mean 'clean'"),
     (misspelt_field, 2, "stages[1].max_char: unknown field, did you mean 'max_chars'"),
@@ -157,10 +163,15 @@ TABLE: list[tuple[Callable[[Content, Path], None], int, str]] = [
     (missing_data_file, 2, "problems.jsonl"),
     (wrong_column, 2, "column 'problem' is in no row of"),
     (empty_file, 1, "holds no rows"),
-    (only_broken_lines, 1, "kept 0 of 2 rows (bad_line 2)"),
-    (only_non_utf8, 1, "kept 0 of 1 rows (bad_line 1)"),
+    (only_broken_lines, 1, "kept 0 of 2 rows (broken_json 2)"),
+    (only_non_utf8, 1, "kept 0 of 1 rows (not_utf8 1)"),
+    (
+        mostly_broken_lines,
+        1,
+        "4 of 5 lines are no rows (broken_json 3, no_object 1), above max_bad",
+    ),
     (zero_rows_left, 1, "step 2 'clean': kept 0 of 5 rows (too_long 5)"),
-    (ten_megabyte_prompt, 1, "kept 0 of 1 rows (bad_line 1)"),
+    (ten_megabyte_prompt, 1, "kept 0 of 1 rows (line_too_long 1)"),
     (column_nobody_provides, 2, "step 3 'length' needs ['content'"),
     (model_folder_missing, 2, "no-model"),
     (resources_of_nobody, 2, "resources.sampel: no step has this name"),

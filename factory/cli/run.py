@@ -118,10 +118,10 @@ def _note_verdicts(release: Release) -> None:
 
 
 def _note_bad_lines(session: Session, source: dict[str, Any]) -> None:
-    bad = source["reasons"].get("bad_line")
+    bad = sum(source["reasons"].values())
     if bad:
         console.print(
-            f"\nnote: {bad:,} lines of the input are no rows; "
+            f"\nnote: {bad:,} lines of the input are no rows ({counted(source['reasons'])}); "
             f"`factory inspect {session.path} --step {source['step']} --rejected` shows file, line and why"
         )
 

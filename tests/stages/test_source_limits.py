@@ -49,11 +49,6 @@ def test_an_input_may_have_a_limit_of_its_own(tmp_path: Path) -> None:
     assert stage.row_count() == 12
 
 
-def test_no_limit_leaves_the_identity_as_it_was(tmp_path: Path) -> None:
-    assert "limit" not in several(tmp_path, 3).identity()["inputs"][0]
-    assert several(tmp_path, 3, limits=(2,)).identity()["inputs"][0]["limit"] == 2
-
-
 def test_a_preview_takes_each_input_in_its_share_and_one_row_at_least(tmp_path: Path) -> None:
     stage = several(tmp_path, 800, 200, 2)
     assert stage.row_count() == 1002

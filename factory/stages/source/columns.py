@@ -72,9 +72,13 @@ def problem_row(
 ) -> dict[str, str | list[dict[str, str]] | None]:
     """A row of PROBLEM_SCHEMA. `columns` maps ours to theirs; `given` are values for columns not mapped.
 
-    Raises BadRecord when a mapped column is missing or of a wrong type.
+    A mapped column that the record lacks is null, but for the prompt. Raises BadRecord without a prompt, and
+    for a column of a wrong type.
     """
-    found = {ours: _wanted(record, theirs) for ours, theirs in columns.items()}
+    found = {ours: value_at(record, theirs) for ours, theirs in columns.items()}
+    if found["prompt"] is MISSING:
+        raise BadRecord(f"column '{columns['prompt']}' is missing", reason="no_prompt")
+    found = {ours: None if value is MISSING else value for ours, value in found.items()}
     row: dict[str, Any] = {ours: given.get(ours) for ours in OURS}
     row |= {ours: _text(value) for ours, value in found.items() if ours not in ("prompt", "reference")}
     if "reference" in found:
@@ -93,13 +97,6 @@ def problem_row(
     _require_unicode(row)
     row["id"] = problem_id(row["prompt"], row["domain"])
     return {name: row[name] for name in PROBLEM_SCHEMA.names}
-
-
-def _wanted(record: Mapping[str, Any], path: str) -> Any:
-    value = value_at(record, path)
-    if value is MISSING:
-        raise BadRecord(f"column '{path}' is missing")
-    return value
 
 
 def _text(value: Any) -> str | None:
@@ -167,7 +164,10 @@ def _messages(value: Any, name: str) -> tuple[list[dict[str, str]], list[dict[st
     if isinstance(value, str):
         return [{"role": "user", "content": value}], []
     if not isinstance(value, list) or not value:
-        raise BadRecord(f"column '{name}' holds {type(value).__name__}; wanted a text or a list of messages")
+        raise BadRecord(
+            f"column '{name}' holds {type(value).__name__}; wanted a text or a list of messages",
+            reason="prompt_form",
+        )
     turns = [_turn(m, name) for m in value]
     users = [i for i, m in enumerate(turns) if m["role"] == "user"]
     cut = users[-1] + 1 if users else len(turns)
@@ -176,15 +176,19 @@ def _messages(value: Any, name: str) -> tuple[list[dict[str, str]], list[dict[st
 
 def _turn(message: Any, name: str) -> dict[str, str]:
     if not isinstance(message, Mapping):
-        raise BadRecord(f"column '{name}' holds a list of {type(message).__name__}; wanted messages")
+        raise BadRecord(
+            f"column '{name}' holds a list of {type(message).__name__}; wanted messages", reason="prompt_form"
+        )
     role, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
     if role not in _ROLES:
         raise BadRecord(
-            f"column '{name}' holds a message with role {role!r}; wanted one of {', '.join(_ROLES)}"
+            f"column '{name}' holds a message with role {role!r}; wanted one of {', '.join(_ROLES)}",
+            reason="prompt_form",
         )
     if not isinstance(content, str):
         raise BadRecord(
-            f"column '{name}' holds a message whose content is {type(content).__name__}, not a text"
+            f"column '{name}' holds a message whose content is {type(content).__name__}, not a text",
+            reason="prompt_form",
         )
     return {"role": _ROLES[role], "content": content}
 
@@ -192,7 +196,7 @@ def _turn(message: Any, name: str) -> dict[str, str]:
 def _extracted(text: str, pattern: str) -> str:
     found = re.findall(pattern, text)
     if not found:
-        raise BadRecord(f"the answer pattern '{pattern}' finds nothing")
+        raise BadRecord(f"the answer pattern '{pattern}' finds nothing", reason="no_answer_found")
     return str(found[-1]).strip()
 
 
@@ -215,5 +219,6 @@ def _require_unicode(row: Mapping[str, Any]) -> None:
                 else f"lone surrogate U+{point:04X}"
             )
             raise BadRecord(
-                f"not UTF-8: {what} in {text[max(0, error.start - 20) : error.start]!r}"
+                f"not UTF-8: {what} in {text[max(0, error.start - 20) : error.start]!r}",
+                reason="not_utf8",
             ) from None

@@ -40,6 +40,8 @@ class Record:
     error: str = ""
     text: str = ""
     """Start of the text that could not be read."""
+    reason: str = "bad_line"
+    """The error in one word."""
 
 
 def records(file: DataFile, *, max_bytes: int, start: Mark | None = None) -> Iterator[Record]:
@@ -74,7 +76,7 @@ def _lines(stream: BinaryIO, max_bytes: int, *, line: int) -> Iterator[Record]:
         if line == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if len(raw) > max_bytes and not raw.endswith(b"\n"):
-            yield Record(line, None, _too_long(max_bytes), _shown(raw))
+            yield Record(line, None, _too_long(max_bytes), _shown(raw), "line_too_long")
             while (raw := stream.readline(_STEP_BYTES)) and not raw.endswith(b"\n"):
                 pass
         elif stripped := raw.rstrip(b"\r\n"):
@@ -86,15 +88,17 @@ def _parsed(raw: bytes, line: int) -> Record:
     try:
         value = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        return Record(line, None, f"not UTF-8: byte 0x{raw[error.start]:02x} at {error.start}", _shown(raw))
+        said = f"not UTF-8: byte 0x{raw[error.start]:02x} at {error.start}"
+        return Record(line, None, said, _shown(raw), "not_utf8")
     except (ValueError, RecursionError) as error:
-        return Record(line, None, f"broken JSON: {error}", _shown(raw))
+        return Record(line, None, f"broken JSON: {error}", _shown(raw), "broken_json")
     return _checked(value, line)
 
 
 def _checked(value: Any, line: int) -> Record:
     if not isinstance(value, dict):
-        return Record(line, None, f"wanted a JSON object, found {type(value).__name__}", str(value)[:_SHOWN])
+        said = f"wanted a JSON object, found {type(value).__name__}"
+        return Record(line, None, said, str(value)[:_SHOWN], "no_object")
     return Record(line, value)
 
 
@@ -136,7 +140,7 @@ def _csv(stream: BinaryIO, max_bytes: int, *, delimiter: str) -> Iterator[Record
         try:
             cells = next(rows, None)
         except csv.Error as error:
-            yield Record(line, None, f"broken CSV: {error}")
+            yield Record(line, None, f"broken CSV: {error}", reason="broken_csv")
             continue
         if cells is None:
             return
@@ -144,7 +148,7 @@ def _csv(stream: BinaryIO, max_bytes: int, *, delimiter: str) -> Iterator[Record
             continue
         if len(cells) != len(header):
             error_text = f"wanted {len(header)} cells, found {len(cells)}"
-            yield Record(line, None, error_text, delimiter.join(cells)[:_SHOWN])
+            yield Record(line, None, error_text, delimiter.join(cells)[:_SHOWN], "broken_csv")
             continue
         yield Record(line, dict(zip(header, cells, strict=True)))
 

@@ -2,149 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
-from factory.core import PROBLEM_SCHEMA, REJECTION_COLUMNS, DataError, Flow, PipelineError, SourceStage, Split
-from factory.core.paths import DataPath
+from factory.core import PROBLEM_SCHEMA, DataError, Flow, SourceStage, Split
 from factory.stages.source import (
-    OURS,
-    BadRecord,
     DataFile,
     HubDataset,
     Mark,
-    Record,
     Scan,
-    absent,
-    hub_dataset,
-    listed,
-    problem_row,
     records,
     scan,
 )
+from factory.stages.source.inputs import Input, problem_flow
 
-__all__ = ["Input", "Source"]
+__all__ = ["Source"]
 
 _SPLIT_SHARDS = 8
-_CHECKED_COLUMNS = 100_000
-
-
-class Input(BaseModel):
-    """One set of files, or one dataset, with what its rows are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    files: DataPath | list[DataPath] | None = None
-    """File, folder, wildcard or fsspec URL, or a list of them; relative to the pipeline file."""
-    dataset: str | None = None
-    """Name of a dataset on the hub, in place of `files`."""
-    config: str | None = None
-    """Configuration of the dataset."""
-    split: str = "train"
-    """Split of the dataset."""
-    revision: str | None = None
-    """Branch, tag or commit of the dataset; null: the main branch. The commit is part of the identity."""
-    columns: dict[str, str] | None = None
-    """Our column (prompt, reference, tests, domain, source, license): their column, dots reach into objects.
-
-    `prompt` may be a text (one user turn) or a list of messages. Null: columns that have our names.
-    """
-    answer_pattern: str | None = None
-    """Regular expression with one group; the group of its last match in `reference` becomes the reference."""
-    references: Literal["one", "list"] = "one"
-    """Whether `reference` holds one answer, or may hold a list of accepted ones, kept as a JSON list for
-    verifiers that take one; what is neither text nor number is rejected as `reference_...`."""
-    blank_reference: Literal["reject", "none"] = "reject"
-    """Whether a row with an empty reference, as tables without nulls have, is rejected or has none."""
-    source: str | None = None
-    """Value of the column `source`; null: the file's name without suffix, or the dataset's name."""
-    license: str | None = None
-    """Value of the column `license`, an SPDX id."""
-    domain: str = Field(default="other", min_length=1)
-    """Value of the column `domain`: math, code, science, chat, instruct, other."""
-
-    limit: Annotated[int, Field(ge=1)] | None = None
-    """Rows read of this input, the first ones; null: as the stage says."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Input:
-        if (self.files is None) == (self.dataset is None):
-            raise ValueError("an input has either `files` or `dataset`")
-        if self.columns is not None:
-            unknown = sorted(set(self.columns) - set(OURS))
-            if unknown:
-                raise ValueError(
-                    f"unknown column {unknown[0]!r} in `columns`; wanted ours: theirs with {', '.join(OURS)}"
-                )
-            if "prompt" not in self.columns:
-                raise ValueError("`columns` must map `prompt`")
-        self._check_pattern()
-        return self
-
-    def _check_pattern(self) -> None:
-        if self.answer_pattern is None:
-            return
-        try:
-            groups = re.compile(self.answer_pattern).groups
-        except re.error as error:
-            raise ValueError(f"answer_pattern is no regular expression: {error}") from error
-        if groups != 1:
-            raise ValueError(f"answer_pattern has {groups} groups; wanted exactly one")
-        if self.columns is not None and "reference" not in self.columns:
-            raise ValueError("answer_pattern needs `reference` in `columns`")
-
-    def data_files(self) -> list[DataFile]:
-        """The files named; empty for a dataset."""
-        if self.files is None:
-            return []
-        return listed([self.files] if isinstance(self.files, str) else self.files)
-
-    def hub(self) -> HubDataset | None:
-        """The dataset named; null for files."""
-        if self.dataset is None:
-            return None
-        return hub_dataset(self.dataset, config=self.config, split=self.split, revision=self.revision)
-
-    def mapping(self, record: Mapping[str, Any]) -> dict[str, str]:
-        """The column map for one record."""
-        if self.columns is not None:
-            return self.columns
-        return {"prompt": "prompt"} | {ours: ours for ours in OURS if ours in record}
-
-    def require_columns(self, records: Iterator[Record]) -> None:
-        """PipelineError when a mapped column is in no record at all; reads until each was seen once."""
-        wanted = set((self.columns or {"prompt": "prompt"}).values())
-        there: dict[str, None] = {}
-        for record in records:
-            if record.columns is None:
-                continue
-            wanted = {path for path in wanted if absent(record.columns, path)}
-            if not wanted:
-                return
-            if len(there) < _CHECKED_COLUMNS:
-                there |= dict.fromkeys(record.columns)
-        if there:
-            shown = ", ".join(list(there)[:30])
-            raise PipelineError(
-                f"column '{sorted(wanted)[0]}' is in no row of {self.label()}; its columns are: {shown}; "
-                "correct `columns` (ours: theirs)"
-            )
-
-    def label(self) -> str:
-        """How messages name the input."""
-        if self.dataset is not None:
-            return f"dataset '{self.dataset}'"
-        return f"'{self.files if isinstance(self.files, str) else ', '.join(self.files or ())}'"
 
 
 class Source(SourceStage):
-    """Reads problems from files or datasets; a line that cannot become a row is rejected as `bad_line`."""
+    """Reads problems from files or datasets; a line that cannot become a row is rejected with its cause."""
 
     version: ClassVar[int] = 2
     type: Literal["source"] = "source"
@@ -155,6 +37,8 @@ class Source(SourceStage):
     """Rows of a shard, the unit of work; a shard never spans two files."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Rows read of each input, the first ones; null: every row."""
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Largest share of lines that cannot become rows; above it the run stops and says why they cannot."""
     max_line_mb: Annotated[float, Field(gt=0)] = 8.0
     """Longest record read, in megabytes of 10^6 bytes; a longer one is a bad line."""
 
@@ -172,6 +56,18 @@ class Source(SourceStage):
             else:
                 fields["files"] = [[f.name, self._scan(f).sha256] for f in one.data_files()]
         return plain
+
+    def fault(self, spent: Mapping[str, int], kept: Iterator[pa.Table]) -> str | None:
+        """Whether too many lines are no rows, and for which causes."""
+        bad = {key.removeprefix("bad_"): count for key, count in spent.items() if key.startswith("bad_")}
+        total = sum(bad.values())
+        if total <= self.max_bad_share * spent.get("lines", 0) or total == spent.get("lines", 0):
+            return None
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in sorted(bad.items()))
+        return (
+            f"{total:,} of {spent['lines']:,} lines are no rows ({causes}), above max_bad_share "
+            f"{self.max_bad_share:g}; mend the file or `columns`, or raise it"
+        )
 
     def splits(self) -> Sequence[Split]:
         """Runs of shards that can be read apart; raises for an input missing, empty or without a column."""
@@ -203,7 +99,7 @@ class Source(SourceStage):
             if not batch:
                 raise DataError(f"{one.label()} ends {left} rows before its scan said; start the run again")
             left -= len(batch)
-            yield _flow(batch, one, name=name, source=one.source or stem)
+            yield problem_flow(batch, one, name=name, source=one.source or stem)
 
     def row_count(self) -> int:
         """Rows of all inputs within their limits, lines that cannot be read among them."""
@@ -270,37 +166,3 @@ class Source(SourceStage):
             part = min(rows - shard * self.shard_rows, count * self.shard_rows)
             place = {"offset": mark.offset, "line": mark.line, "rows": part}
             yield Split(first + shard, count, {**where, **place})
-
-
-def _flow(batch: Sequence[Record], one: Input, *, name: str, source: str) -> Flow:
-    kept, rejected = list[dict[str, Any]](), list[dict[str, Any]]()
-    given = {"source": source, "license": one.license, "domain": one.domain}
-    for record in batch:
-        origin = f"{name}:{record.line}"
-        try:
-            if record.columns is None:
-                raise BadRecord(record.error)
-            columns = one.mapping(record.columns)
-            kept.append(
-                problem_row(
-                    record.columns,
-                    columns=columns,
-                    given=given,
-                    answer_pattern=one.answer_pattern,
-                    references=one.references,
-                    blank_reference=one.blank_reference,
-                    origin=origin,
-                )
-            )
-        except BadRecord as error:
-            evidence = {"file": name, "line": record.line, "error": str(error)}
-            if record.text:
-                evidence["text"] = record.text
-            text = json.dumps(evidence, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-            rejected.append({**given, "origin": origin, "reason": error.reason, "evidence": text})
-    schema = pa.schema([*PROBLEM_SCHEMA, *REJECTION_COLUMNS])
-    return Flow(
-        kept=pa.Table.from_pylist(kept, PROBLEM_SCHEMA),
-        rejected=pa.Table.from_pylist(rejected, schema),
-        expected=len(batch),
-    )

@@ -46,7 +46,7 @@ Kind = Literal[
     "too_long",
     "broken",
 ]
-OUTCOMES: Mapping[str, str] = {
+OUTCOMES: Mapping[str, str | Mapping[str, str]] = {
     "exact": "dedup-exact:exact_duplicate",
     "near": "dedup-semantic:near_duplicate",
     "number_changed": "kept",
@@ -55,7 +55,7 @@ OUTCOMES: Mapping[str, str] = {
     "empty": "clean:empty",
     "not_text": "clean:not_text",
     "too_long": "clean:too_long",
-    "broken": "source:bad_line",
+    "broken": {"invalid_json": "source:broken_json", "missing_question": "source:no_prompt"},
 }
 MATHS: Mapping[str, Any] = {
     name: getattr(math, name) for name in ("comb", "factorial", "gcd", "isqrt", "lcm", "prod")
@@ -84,6 +84,12 @@ class Row:
         """The JSON object of the line; raises ValueError on a broken one."""
         fields: dict[str, Any] = json.loads(self.line)
         return fields
+
+
+def outcome(row: Row) -> str:
+    """What becomes of a row: the step and reason that cut it, or `kept`."""
+    found = OUTCOMES[row.kind]
+    return found if isinstance(found, str) else found[row.how or ""]
 
 
 def evaluate(expression: str | int, names: Mapping[str, Any]) -> Any:
@@ -139,7 +145,7 @@ def write(folder: Path) -> None:
                 "how": row.how,
                 "of": at.get(row.of or ""),
                 "benchmark": row.benchmark,
-                "outcome": OUTCOMES[row.kind],
+                "outcome": outcome(row),
             }
         )
         for number, row in enumerate(rows, 1)
