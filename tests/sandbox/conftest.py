@@ -24,7 +24,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def numeric_box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A sandbox whose programs find numpy and pandas, not loaded beforehand in one of the tiers."""
     site = Path(np.__file__).parents[1]
-    preload = ["numpy"] if request.param == "namespaces" else []
+    preload = ["numpy", "pandas"] if request.param == "namespaces" else []
     limits = Limits(cpu_s=4.0, memory_mb=512, output_mb=4.0)
     with Sandbox(tier=request.param, limits=limits, site_dirs=[site], preload=preload) as made:
         yield made

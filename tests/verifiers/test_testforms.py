@@ -287,6 +287,11 @@ def test_the_items_of_tests_are_bounded_and_what_stands_in_texts_is_none() -> No
 def test_a_program_that_would_take_all_memory_is_not_parsed() -> None:
     for name in (".".join(["a"] * 20_000), " . ".join(["a"] * 20_000), "\\\n.".join(["a"] * 20_000)):
         assert isinstance(parsed(f"import {name}"), str)
+    assert isinstance(parsed("x;" * 60_000, of_completion=True), str), "too much code for a completion"
+    assert isinstance(parsed('# """\n' + "x;" * 60_000 + '\n# """', of_completion=True), str)
+    for mark in ("'", '"', "'''", '"""'):
+        table = f"table = {mark}{'1 2 ' * 50_000}{mark}"
+        assert not isinstance(parsed(table, of_completion=True), str), "a long text is no code"
     assert not isinstance(parsed("import a.b.c\nx = a.b.c.d.e().f"), str)
     for long in ("a" * 300_000, "a " * 150_000, ". " * 150_000, "a.\\\n" * 50):
         parsed(long)

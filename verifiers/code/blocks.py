@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from verifiers.code.usual_imports import with_usual_imports
 from verifiers.testforms import AssertTests, CodeTests, PytestTests, StdinTests
 from verifiers.testforms.source import (
-    MAX_PROGRAM_CHARS,
     imported_from,
     parsed,
     shadowed_builtin,
@@ -108,7 +107,7 @@ def wanted_names(tests: CodeTests) -> frozenset[str]:
 
 def _read(code: str) -> ast.Module | str:
     """The tree of what a completion holds, or why there is none."""
-    return parsed(code, most=MAX_PROGRAM_CHARS)
+    return parsed(code, of_completion=True)
 
 
 def _answer_part(content: str) -> str:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from sandbox.inside.naming import DECIDING
 
 __all__ = [
-    "MAX_PROGRAM_CHARS",
     "bound_names",
     "counted_tests",
     "counts_as_test",
@@ -32,8 +31,17 @@ __all__ = [
 
 MAX_CHARS = 400_000
 """Longer programs are not parsed; no test file comes near."""
-MAX_PROGRAM_CHARS = 100_000
-"""Of what a completion holds: at the worst a kilobyte of memory is taken for each character."""
+MAX_CODE_CHARS = 100_000
+"""Of what a completion holds beside texts and comments: at the worst each takes a kilobyte of memory."""
+
+_NO_CODE = re.compile(
+    r"""
+    \#[^\n]*+
+    | \"{3} (?: [^"\\]++ | \\. | "(?!"") )*+ \"{3} | '{3} (?: [^'\\]++ | \\. | '(?!'') )*+ '{3}
+    | " (?: [^"\\\n]++ | \\. )*+ " | ' (?: [^'\\\n]++ | \\. )*+ '
+    """,
+    re.VERBOSE | re.DOTALL,
+)
 
 # CPython 3.11 to 3.13 join a dotted name part by part, and keep every part-way name: quadratic in memory.
 _LONG_DOTTED = re.compile(r"(?<!\w)\w++(?:[\s\\]*+\.[\s\\]*+\w++){100}")
@@ -47,11 +55,15 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
-def parsed(source: str, *, most: int = MAX_CHARS) -> ast.Module | str:
-    """The tree of a program of at most so many characters, or why there is none. Runs and folds nothing of
-    it."""
-    if len(source) > most:
-        return f"longer than {most} characters"
+def parsed(source: str, *, of_completion: bool = False) -> ast.Module | str:
+    """The tree of a program, or why there is none. Runs and folds nothing of it.
+
+    What is `of_completion` may hold less code than a test file.
+    """
+    if len(source) > MAX_CHARS:
+        return f"longer than {MAX_CHARS} characters"
+    if of_completion and len(source) > MAX_CODE_CHARS and len(_NO_CODE.sub("", source)) > MAX_CODE_CHARS:
+        return f"more than {MAX_CODE_CHARS} characters of code"
     if _LONG_DOTTED.search(source):
         return "a dotted name of more than a hundred parts"
     try:
