@@ -14,6 +14,8 @@ from factory.sameness.wrappers import core, wraps
 
 __all__ = ["Difference", "Weight", "difference"]
 
+_MOST_SENTENCE_PAIRS = 400
+"""Of texts with more sentences that differ, equal ones alone are matched."""
 Weight: TypeAlias = Literal["none", "harmless", "words", "meaning"]
 """`none`: the texts are equal; `harmless`: but for edits that change nothing; `words`: other words that may
 say the same; `meaning`: something differs that no rewording changes."""
@@ -103,7 +105,7 @@ def _matched(
     taken = {place for _, place in places}
     others = [place for place in range(len(right)) if place not in taken]
     edits: set[str] = set()
-    for number in list(rest):
+    for number in list(rest) if len(rest) * len(others) <= _MOST_SENTENCE_PAIRS else ():
         for place in others:
             found = aligned(left[number].tokens, right[place].tokens, english=english)
             if found is not None and left[number].asks == right[place].asks:

@@ -13,6 +13,7 @@ from factory.sameness.vocabulary import LANGUAGES, NEGATIONS, UNITS, contrary
 __all__ = ["changed_meaning"]
 
 _SIDE = 3
+_MOST_TOKENS = 1500
 _EDIT_WORDS = 4
 """A longer stretch of other words is a rewording, in which a contrary word may say the same."""
 _CLOSE = 0.75
@@ -109,6 +110,8 @@ def _in_words(
 
 
 def _edits(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[set[str], set[str]]]:
+    if max(len(one), len(other)) > _MOST_TOKENS:
+        return
     for op, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         if op != "equal" and b - a <= _EDIT_WORDS and d - c <= _EDIT_WORDS:
             yield set(one[a:b]), set(other[c:d])

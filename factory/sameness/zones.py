@@ -38,7 +38,8 @@ _SURE = re.compile(
     r"(?m)^[ \t]*(?:def \w+|class \w+.*[:{(]|for\b[^.?\n]*[:{]\s*$|while\b[^.?\n]*[:{]\s*$|"
     r"if\b[^.?\n]*[:{]\s*$|import [\w.]+\s*$|from [\w.]+ import|print\s*\(|#include|using namespace|"
     r"(?:public|static) \w+|"
-    r"function \w+\s*\(|[\w.\[\]]+ ?[-+*/]?= ?[^.?$\\\n=]*$|return [^.?\n]*;?$|[^$\\\n]*[=()][^$\\\n]*;\s*$|"
+    r"function \w+\s*\(|[\w.\[\]]+ ?[-+*/]?= ?[^.?$\\\n=]*$|return [^.?\n]*;?$|"
+    r"[^$\\\n]{0,200}[=()][^$\\\n]{0,200};\s*$|"
     r">>> |@\w+|fn \w+|(?:SELECT|INSERT|UPDATE|DELETE|CREATE) )"
 )
 

@@ -9,9 +9,11 @@ from random import Random
 import pytest
 
 from factory.sameness.changing_rewrites import CHANGING
+from factory.sameness.exact_form import exact_form
 from factory.sameness.harmless_rewrites import HARMLESS
+from factory.sameness.judgement import Problem, judge
 from factory.sameness.planted_audit import audit
-from factory.sameness.reading import Reading
+from factory.sameness.reading import MOST_CHARS, Reading
 
 TEXTS = [
     "Tom had 24 apples and each of his 3 friends took 5 of them on Monday. Ann has at least 12 pears, "
@@ -78,3 +80,30 @@ def test_odd_texts_are_read_without_an_error() -> None:
     for text in odd:
         for other in odd:
             assert isinstance(Reading(f"{text} {other}").tokens, tuple)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a(",
+        "$x",
+        "{",
+        "}",
+        "\\frac{",
+        "**a",
+        "1,",
+        "^",
+        "x_{",
+        "one ",
+        "a. ",
+        "(;",
+        "for x:\n",
+        "' ",
+        "\\sqrt[",
+    ],
+)
+def test_a_text_made_to_be_slow_is_compared_in_bounded_work(unit: str) -> None:
+    text = unit * (MOST_CHARS // 6 // len(unit))
+    found = judge(Problem(text + "end"), Problem("begin " + text))
+    assert found.verdict in ("same", "different", "review")
+    assert exact_form(text)
