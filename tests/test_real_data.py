@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +87,11 @@ def test_the_published_recipes_plan_and_check(name: str, tmp_path: Path) -> None
     """Over small files of the right form: every field, column and path of the recipe is checked."""
     line = {"problem": "What is 2 + 3?", "question": "Why is the sky blue?", "answer": "5", "tests": "{}"}
     line["messages"] = [{"role": "user", "content": "Tell me of the sea."}]  # type: ignore[assignment]
-    for file in ("math", "code", "science", "chat", "aime24", "aime25", "math500", "gpqa", "livecodebench"):
+    listed = (ROOT / "pipelines" / "benchmarks.yaml").read_text()
+    line |= dict.fromkeys(re.findall(r"text: (\w+)", listed), "How far is the moon?")
+    sets = re.findall(r"/(\w+)\.jsonl", listed)
+    assert len(sets) > 14, "the sets that people report"
+    for file in ("math", "code", "science", "chat", *sets):
         (tmp_path / f"{file}.jsonl").write_text(json.dumps(line) + "\n")
     done = factory(
         "plan", str(ROOT / "pipelines" / f"{name}.yaml"), "--json", "-w", str(tmp_path / "w"),
