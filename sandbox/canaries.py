@@ -28,9 +28,7 @@ class Canaries:
 
     def __enter__(self) -> Self:
         os.environ["HOSTILE_CANARY"] = "secret"
-        self._made_file = not _CANARY_FILE.exists()
-        if self._made_file:
-            _CANARY_FILE.write_text("HOSTILE_CANARY_SECRET\n")
+        self._made_file = _make_canary()
         self._sockets = _listen_alone()
         self._planted = Path(tempfile.mkdtemp(prefix="hostile_canary_", dir="/tmp")) / "file"
         self._planted.write_text("planted")
@@ -61,6 +59,17 @@ class Canaries:
             self.touched.append("files of the host's /tmp are gone")
         found, self.touched = self.touched, []
         return found
+
+
+def _make_canary() -> bool:
+    """Whether the file was made: in a directory that others write in, nothing that stands there is followed."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with open(os.open(_CANARY_FILE, flags, 0o644), "w") as file:
+            file.write("HOSTILE_CANARY_SECRET\n")
+    except FileExistsError:
+        return False
+    return True
 
 
 def _listen_alone() -> list[socket.socket]:

@@ -158,6 +158,8 @@ def _preload(config: dict[str, Any]) -> None:
     if config.get("stdlib"):
         _move_library(config["stdlib"])
         sys.path[:] = [config["stdlib"], config["stdlib"] + "/lib-dynload", *config["site_dirs"]]
+    # The command line names where the sandbox itself lies.
+    sys.orig_argv[:] = [sys.executable]
     atexit._clear()
     # Kept alive, but no longer there to be imported: a solution starts with the standard library alone.
     _OURS.extend(sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] == "sandbox")

@@ -23,7 +23,7 @@ def _conform(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.realdata
 @pytest.mark.timeout(620)
 @pytest.mark.parametrize("tier", ["namespaces", "landlock"])
-@pytest.mark.parametrize("folder", ["hostile"])
+@pytest.mark.parametrize("folder", ["hostile", "hostile2"])
 @pytest.mark.parametrize("who", ["root", pytest.param("user", marks=pytest.mark.long)])
 def test_every_hostile_program_is_contained(test_data: Path, tier: str, folder: str, who: str) -> None:
     if who == "root" and os.geteuid() != 0:

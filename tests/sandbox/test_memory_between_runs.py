@@ -79,6 +79,11 @@ def test_the_directory_is_the_same_place_and_writable_in_every_kind_of_run(box: 
         assert box.run_stdin(LEAVES_FILES, [StdinTest("1\n", "2\n")]).verdict == "AC"
 
 
+def test_the_command_line_does_not_say_where_the_sandbox_lies(box: Sandbox) -> None:
+    code = "import sys\nprint([a for a in sys.orig_argv + sys.argv if 'boot' in a])\ntry: print(open('/proc/self/cmdline').read())\nexcept OSError: pass"
+    assert box.run_stdin(code, [StdinTest("", "[]")]).verdict == "AC"
+
+
 def test_nothing_can_be_put_beside_the_directory(box: Sandbox) -> None:
     code = """
 import os
