@@ -62,7 +62,7 @@ class Canaries:
 
 
 def _make_canary() -> bool:
-    """Whether the file was made: in a directory that others write in, nothing that stands there is followed."""
+    """Whether the file was made; what stands there already is never followed, as others write there too."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with open(os.open(_CANARY_FILE, flags, 0o644), "w") as file:
