@@ -141,10 +141,10 @@ def words_of_run(run: str, *, opens: bool, math: bool) -> list[str]:
 
 
 def plain_number(raw: str) -> str:
-    """The digits of a number, without separators and leading zeros."""
+    """The digits of a number, without separators; `.5` is 0.5, and 007 is not 7."""
     digits = re.sub(r"[^\d.]", "", raw)
     whole, dot, part = digits.partition(".")
-    return (whole.lstrip("0") or "0") + dot + part
+    return (whole or "0") + dot + part
 
 
 def wrapped(inside: list[str]) -> list[str]:

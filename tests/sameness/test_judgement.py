@@ -36,6 +36,7 @@ SAME = [
 ]
 OTHER = [
     ("number", "Tom has 5 pens left.", "Tom has 6 pens left."),
+    ("number", "Take n up to 1 000 here.", "Take n up to 1 0 here."),
     ("sign", "Compute $x - 3$.", "Compute $x + 3$."),
     ("order", r"Compute $\sqrt{16+9}$.", r"Compute $\sqrt{16}+9$."),
     ("sign", r"Find $\frac{1}{x+1}$.", r"Find $\frac{1}{x}+1$."),
