@@ -24,6 +24,7 @@ from factory.release.pairs import (
     trl_pair,
 )
 from factory.release.problems import GRPO_SCHEMA, VERL_SCHEMA, grpo_row, verl_row
+from factory.release.recipes import Companions, Written, llamafactory_info, reward_file
 from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.shards import Series
 from factory.release.spec import UNVERIFIED
@@ -71,8 +72,8 @@ class Target:
     schema: pa.Schema
     rows: Callable[[Release, Options, Counter[str]], Iterator[dict[str, Any]]]
     """The rows of a release in the schema; what the format cannot take is counted by reason."""
-    sidecar: Callable[[str], tuple[str, Any]] | None = None
-    """From the data file's name to the name and content of a file that describes it to the trainer."""
+    companions: Companions | None = None
+    """Files that stand beside the rows: what describes them to the trainer, or scores what it draws."""
 
 
 def export(
@@ -116,6 +117,10 @@ def export(
         names, written = _write(aside, target, rows, name=f"{to}-train")
         if written == 0:
             raise DataError(f"{release.url}: has no row for '{to}' (skipped: {dict(skipped) or 'none'})")
+        beside = target.companions(Written(release, tuple(names))) if target.companions else {}
+        for file, text in beside.items():
+            aside.write_text(file, text)
+        names += beside
     except BaseException:
         aside.remove()
         raise
@@ -141,12 +146,7 @@ def _write(
             written += 1
         if target.form == "json":
             sink.write(b"\n]\n" if written else b"[]\n")
-    names = [file]
-    if target.sidecar is not None:
-        described, content = target.sidecar(file)
-        folder.write_text(described, json.dumps(content, indent=2) + "\n")
-        names.append(described)
-    return names, written
+    return [file], written
 
 
 def _write_parquet(
@@ -236,13 +236,6 @@ def _light_r1_dpo(release: Release, options: Options, skipped: Counter[str]) -> 
             skipped["layout_unfit"] += 1
 
 
-def _llamafactory_info(file: str) -> tuple[str, Any]:
-    tags = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
-    columns = {"messages": "conversations", "system": "system"}
-    entry = {"file_name": file, "formatting": "sharegpt", "columns": columns, "tags": tags}
-    return "dataset_info.json", {file.rsplit(".", 1)[0]: entry}
-
-
 _OURS: Mapping[str, Target] = {
     "am": Target("parquet", LAYOUTS["am"].schema, _by_row("am")),
     "light-r1": Target("json", LAYOUTS["light-r1"].schema, _by_row("light-r1")),
@@ -252,11 +245,11 @@ _OURS: Mapping[str, Target] = {
         "parquet", LAYOUTS["trl-sft-completion"].schema, _by_row("trl-sft-completion")
     ),
     "trl-dpo": Target("parquet", TRL_DPO_SCHEMA, _trl_dpo),
-    "trl-grpo": Target("parquet", GRPO_SCHEMA, _grpo),
-    "verl": Target("parquet", VERL_SCHEMA, _verl),
+    "trl-grpo": Target("parquet", GRPO_SCHEMA, _grpo, reward_file("trl")),
+    "verl": Target("parquet", VERL_SCHEMA, _verl, reward_file("verl")),
     "axolotl": Target("jsonl", LAYOUTS["axolotl"].schema, _by_row("axolotl")),
     "llamafactory": Target(
-        "json", LAYOUTS["llamafactory"].schema, _by_row("llamafactory"), _llamafactory_info
+        "json", LAYOUTS["llamafactory"].schema, _by_row("llamafactory"), llamafactory_info
     ),
 }
 TARGETS: Catalogue[Target] = Catalogue(

@@ -40,14 +40,22 @@ VERL_SCHEMA = pa.schema(
                     ("split", pa.string()),
                     ("index", pa.int64()),
                     ("id", pa.string()),
+                    ("source", pa.string()),
                     ("license", pa.string()),
                     ("pass_rate", pa.float64()),
+                    ("domain", pa.string()),
+                    ("prompt", pa.string()),
+                    ("reference", pa.string()),
+                    ("tests", pa.string()),
                 ]
             ),
         ),
     ]
 )
-"""verl's RLHFDataset and its rule-based reward manager."""
+"""verl's RLHFDataset and reward managers; `extra_info` holds what the exported reward judges by."""
+
+VERL_MATH = "lighteval/MATH"
+"""The `data_source` under which verl's own reward compares what stands in `\\boxed{}`."""
 
 
 def grpo_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,10 +74,15 @@ def grpo_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def verl_row(row: Mapping[str, Any], *, index: int) -> dict[str, Any]:
-    """A problem for verl; the tests are the ground truth where there is no reference."""
+    """A problem for verl; the tests are the ground truth where there is no reference.
+
+    verl chooses its own reward by `data_source` and raises for a name that it does not know. Math with a
+    reference goes by a name that it knows; other rows go by their source and need the exported function.
+    """
     gold = row.get("reference")
+    is_math = row.get("domain") == "math" and gold is not None
     return {
-        "data_source": row.get("source"),
+        "data_source": VERL_MATH if is_math else row.get("source"),
         "prompt": row["prompt"],
         "ability": row.get("domain"),
         "reward_model": {
@@ -80,8 +93,13 @@ def verl_row(row: Mapping[str, Any], *, index: int) -> dict[str, Any]:
             "split": "train",
             "index": index,
             "id": row.get("id"),
+            "source": row.get("source"),
             "license": row.get("license"),
             "pass_rate": row.get("pass_rate"),
+            "domain": row.get("domain"),
+            "prompt": json.dumps(row["prompt"], ensure_ascii=False),
+            "reference": gold,
+            "tests": _as_text(row.get("tests")),
         },
     }
 

@@ -47,7 +47,7 @@ def exported(release: Release, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 
 def data_files(found: Export) -> list[str]:
-    return [path for path in found.files if not path.endswith("dataset_info.json")]
+    return [path for path in found.files if path.endswith((".parquet", ".jsonl")) or "-train.json" in path]
 
 
 def rows(found: Export) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": _cell, "fenced": _fenced, "markdown": _markdown, "number": _number}
+    environment.filters |= {"python": _python, "plain": _plain_text}
     return environment
 
 
@@ -37,6 +38,16 @@ def template(name: str) -> jinja2.Template:
 def _number(value: float) -> str:
     """`12,345`."""
     return f"{value:,}"
+
+
+def _python(value: Any) -> Markup:
+    """JSON values as a Python literal; a program is no HTML, so nothing is escaped."""
+    return Markup(repr(value))
+
+
+def _plain_text(value: Any) -> Markup:
+    """A text in a file that is no HTML, as it is."""
+    return Markup(str(value))
 
 
 def _plain(value: Any) -> str:
