@@ -1,8 +1,8 @@
 """What sampling costs beside the bare engine, and how full a long tail keeps the teacher's places.
 
-    python -m tests.bench.sampling              # both parts: about 8 minutes on 2 idle cores
-    python -m tests.bench.sampling tail         # the simulated long tail alone, 20 s
-    python -m tests.bench.sampling adaptive     # what asking until one is right saves: 10 minutes
+    python tests/bench/sampling.py              # both parts: about 8 minutes on 2 idle cores
+    python tests/bench/sampling.py tail         # the simulated long tail alone, 20 s
+    python tests/bench/sampling.py adaptive     # what asking until one is right saves: 10 minutes
 
 Throughput: two processes hold the packaged teacher, one behind `vllm.LLM`, one behind the stage `sample`. In
 turn they answer the same problems, round by round, so that whatever else the machine does strikes both.
@@ -30,6 +30,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from factory.core import PROBLEM_SCHEMA, Resources, Site, problem_id
 from factory.models.resolve import TEACHER, resolve

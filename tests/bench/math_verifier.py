@@ -1,6 +1,6 @@
 """The math verifier's rate on real responses, against Math-Verify alone in the same run.
 
-    FACTORY_TEST_DATA=... python tests/bench/math.py
+    FACTORY_TEST_DATA=... python tests/bench/math_verifier.py
 
 Both sides see the same responses, warm, and are timed by the processor time of this process, to which ours
 adds the wall time that it waits for its workers. Where they disagree and Math-Verify demonstrably judged

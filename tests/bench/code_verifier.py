@@ -1,6 +1,6 @@
 """Agreement of the code verifier with labelled programs, and every disagreement with its explanation.
 
-    FACTORY_TEST_DATA=... python tests/bench/code.py [SET ...]
+    FACTORY_TEST_DATA=... python tests/bench/code_verifier.py [SET ...]
 
 A disagreement is explained in one of two ways, both checked on the row: the verifier says that it knows
 nothing (`error`, counted as `unjudged`), or the same program and tests, put together into one script that any
