@@ -3,6 +3,7 @@
 from factory.core.errors import (
     BudgetSpent,
     Busy,
+    DamagedFile,
     DataError,
     FactoryError,
     Interrupted,
@@ -57,6 +58,7 @@ __all__ = [
     "Apply",
     "BudgetSpent",
     "Busy",
+    "DamagedFile",
     "DataError",
     "FactoryError",
     "Filter",

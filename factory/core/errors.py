@@ -7,6 +7,7 @@ from typing import ClassVar
 __all__ = [
     "BudgetSpent",
     "Busy",
+    "DamagedFile",
     "DataError",
     "FactoryError",
     "Interrupted",
@@ -39,6 +40,10 @@ class PipelineError(FactoryError):
 
 class DataError(FactoryError):
     """The data is not as the pipeline declares it."""
+
+
+class DamagedFile(DataError):
+    """A file of the workspace is missing, torn or not the one that was written; a run makes it again."""
 
 
 class WorkspaceError(FactoryError):

@@ -73,7 +73,6 @@ def make_plan(
     a step is taken to be given what the last finished one kept.
     """
     manifests = [s.manifest() for s in steps]
-    last_done = max((i for i, m in enumerate(manifests) if m), default=-1)
     before = {s["step"]: s for s in (previous or {}).get("steps", [])}
     rows: float | None = None if preview is None else preview.source_rows
     planned = []
@@ -84,8 +83,6 @@ def make_plan(
         if manifest:
             rows = int(manifest["rows_kept"])
             planned.append(PlannedStep(step, "reuse", "finished in an earlier run", {}, int(rows)))
-        elif index < last_done:
-            planned.append(PlannedStep(step, "reuse", "a step behind it is finished", {}))
         else:
             guess = None if preview is None or rows is None else round(rows)
             planned.append(_to_do(index, step, given, preview, before=before, likely_rows=guess))

@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 
 from factory.engine.pace import Pace
-from factory.engine.schedule import Schedule, StepState
+from factory.engine.schedule import Schedule
+from factory.engine.states import StepState
 
 __all__ = ["Board", "line", "share_done", "snapshot"]
 
@@ -26,16 +27,20 @@ SEEN_EVERY_S = 0.5
 
 def snapshot(schedule: Schedule) -> list[dict[str, Any]]:
     """One record per step: state, shards, rows and cost so far."""
-    return [_record(schedule, i, s) for i, s in enumerate(schedule.states)]
+    return [_record(schedule, state) for state in schedule.states]
 
 
-def _record(schedule: Schedule, index: int, state: StepState) -> dict[str, Any]:
+def _state(state: StepState) -> str:
+    if state.manifest:
+        return "reused" if state.reused else "done"
+    return "running" if state.working else "waiting"
+
+
+def _record(schedule: Schedule, state: StepState) -> dict[str, Any]:
     counts = state.manifest or _sums(list(state.receipts.values()))
-    reused = index < schedule.first
-    working = bool(state.flying or state.done or state.surveyed)
     return {
         "step": state.step.name,
-        "state": "reused" if reused else "done" if state.manifest else "running" if working else "waiting",
+        "state": _state(state),
         "shards_done": counts.get("shards", 0) if state.manifest else len(state.done),
         "shards_now": len(state.receipts),
         "shards": counts.get("shards", schedule.shards) if state.manifest else schedule.shards,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from factory.core import BudgetSpent, FactoryError, StageError
+from factory.core import BudgetSpent, DamagedFile, FactoryError, StageError
 from factory.engine.executor import Executor, LocalExecutor, Lost, Outcome
 from factory.engine.progress import Board, snapshot
 from factory.engine.schedule import Schedule
@@ -25,6 +26,8 @@ __all__ = ["Ran", "RunRecord", "run"]
 RECORD_EVERY_S = 5.0
 PROCESSES_FROM_SHARDS = 8
 """With fewer, the seconds that worker processes need to start are not won back."""
+_MOST_ROUNDS = 3
+"""Times that the run goes back to its steps because what they left was found damaged at the end."""
 RETRIED = frozenset({"Busy", "SandboxError"})
 """Failures that are the machine's fault: the unit is tried again."""
 
@@ -85,18 +88,26 @@ def run(
         steps = [step.held(held) for step in steps]
         schedule = Schedule(steps)
         record = RunRecord(root, run_id, steps)
-        if not schedule.finished:
-            _work(schedule, record, local=local, address=address, quiet=quiet)
-        manifests = [s.manifest or {} for s in schedule.states]
-        if then:
-            then(manifests)
+        for attempt in range(1, _MOST_ROUNDS + 1):
+            if not schedule.finished:
+                _work(schedule, record, local=local, address=address, quiet=quiet)
+            manifests = [s.manifest or {} for s in schedule.states]
+            try:
+                if then:
+                    then(manifests)
+                break
+            except DamagedFile:
+                schedule.distrust()
+                if schedule.finished or attempt == _MOST_ROUNDS:
+                    raise
         record.write("ok", schedule)
     return Ran(manifests, schedule.spent(run_id))
 
 
 def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | None, quiet: bool) -> None:
-    for state in schedule.states[schedule.first :]:
-        state.step.announce()
+    for state in schedule.states:
+        if not state.manifest:
+            state.step.announce()
     record.write("running", schedule)
     executor = _executor(local=local, address=address, shards=schedule.shards)
     early = True
@@ -141,10 +152,17 @@ def _loop(schedule: Schedule, executor: Executor, board: Board, record: RunRecor
             if state.manifest and state.step.index not in closed:
                 closed.add(state.step.index)
                 executor.close_step(state.step)
+        _tell(schedule)
         board.show(schedule)
         if time.monotonic() - written > RECORD_EVERY_S:
             record.write("running", schedule)
             written = time.monotonic()
+
+
+def _tell(schedule: Schedule) -> None:
+    """What was found damaged goes to the screen of quiet runs too: rows are made, and perhaps paid, again."""
+    while schedule.notes:
+        print(schedule.notes.pop(0), file=sys.stderr, flush=True)
 
 
 def _settle(schedule: Schedule, executor: Executor, unit: Unit, outcome: Outcome) -> None:
@@ -156,6 +174,9 @@ def _settle(schedule: Schedule, executor: Executor, unit: Unit, outcome: Outcome
                 f"{step.label}, shard {unit.shard}: given up after {unit.attempt} attempts: {why}"
             )
         executor.submit(step, replace(unit, attempt=unit.attempt + 1))
+        return
+    if isinstance(outcome, Failed) and outcome.kind == DamagedFile.__name__:
+        schedule.distrust(unit)
         return
     if isinstance(outcome, Failed):
         error = outcome.error()

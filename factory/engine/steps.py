@@ -10,12 +10,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from factory.core import REJECTION_COLUMNS, PipelineError, Resources, Site, Stage, StageError, fingerprint
-from factory.storage.files import exists, join, read_json, write_json
+from factory.core import (
+    REJECTION_COLUMNS,
+    DamagedFile,
+    DataError,
+    PipelineError,
+    Resources,
+    Site,
+    Stage,
+    StageError,
+    fingerprint,
+)
+from factory.storage.files import join, read_json, read_signed, write_json, write_signed
 from factory.storage.folders import remove
 from factory.storage.lease import Lease
 from factory.storage.step_layout import StepLayout
-from factory.storage.tables import read_table
+from factory.storage.tables import check_digest, read_table, read_table_as_written
 
 __all__ = ["Step", "make_steps"]
 
@@ -63,10 +73,11 @@ class Step:
         return StepLayout(self.input_folder or "")
 
     def manifest(self) -> dict[str, Any] | None:
-        """The finished step's manifest, or null while it is not finished."""
-        if not self.files.is_done():
+        """The finished step's manifest, or null while it is not finished or where the file is damaged."""
+        try:
+            found = read_signed(self.files.manifest_url)
+        except DamagedFile:
             return None
-        found: dict[str, Any] = read_json(self.files.manifest_url)
         if found["fingerprint"] != self.fingerprint:
             raise PipelineError(
                 f"{self.folder}: holds another step's rows; move the folder away and run again"
@@ -91,16 +102,20 @@ class Step:
         }
 
     def announce(self) -> None:
-        """Writes `step.json` once."""
-        url = self.files.description_url
-        if not exists(url):
-            write_json(url, self.describe())
+        """Writes `step.json` where it is not there as it must be."""
+        try:
+            if read_json(self.files.description_url) == self.describe():
+                return
+        except DataError:
+            pass
+        write_json(self.files.description_url, self.describe())
 
     def fault(self, receipts: Iterable[Mapping[str, Any]]) -> str | None:
         """Why a step whose shards are all done is no result; null where it is one."""
-        total = sum_receipts(list(receipts))
+        receipts = sorted(receipts, key=lambda r: int(r["shard"]))
+        kept = ((self.files.rows_url("kept", int(r["shard"])), str(r["kept"]["sha256"])) for r in receipts)
         return self.stage.fault(
-            total["spent"], (read_table(self.files.rows_url("kept", n)) for n in range(total["shards"]))
+            sum_receipts(receipts)["spent"], (read_table_as_written(url, digest) for url, digest in kept)
         )
 
     def forget(self) -> None:
@@ -113,21 +128,27 @@ class Step:
 
         Raises:
             StageError: the step as a whole is no result.
+            DamagedFile: a file that it reads is not as it was written.
         """
         receipts = sorted(receipts, key=lambda r: int(r["shard"]))
         if fault := self.fault(receipts):
             raise StageError(f"{self.label}: {fault}")
         manifest = self.describe() | sum_receipts(receipts)
         manifest["report"] = self.stage.report(self.site)
-        if exists(self.files.decision_url):
+        if digest := next((r["decision"] for r in receipts if "decision" in r), None):
+            check_digest(self.files.decision_url, digest)
             metadata = read_table(self.files.decision_url, columns=[]).schema.metadata or {}
             manifest["report"] = _parsed(metadata.get(b"report"))
-        write_json(self.files.manifest_url, manifest)
+        write_signed(self.files.manifest_url, manifest)
         return manifest
 
 
 def _parsed(content: bytes | None) -> Any:
     return None if content is None else json.loads(content)
+
+
+_PROOF = ("shard", "input", "decision", "kept", "rejected", "side_tables")
+"""What a manifest keeps of a receipt: its files, and the digests of what they were made from."""
 
 
 def sum_receipts(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -146,9 +167,7 @@ def sum_receipts(receipts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "reasons": dict(sorted(reasons.items())),
         "spent": dict(sorted(spent.items())),
         "seconds": round(sum(r["seconds"] for r in receipts), 3),
-        "files": [
-            {k: r[k] for k in ("shard", "kept", "rejected", "side_tables") if k in r} for r in receipts
-        ],
+        "files": [{k: r[k] for k in _PROOF if k in r} for r in receipts],
     }
 
 

@@ -7,7 +7,7 @@ import platform
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,9 +29,10 @@ from factory.core import (
     Survey,
 )
 from factory.core import errors as error_classes
+from factory.engine.proofs import digest_of, input_digest, read_decision, survey_digests
 from factory.engine.steps import Step
-from factory.storage.files import write_json
-from factory.storage.tables import read_table, write_table
+from factory.storage.files import write_signed
+from factory.storage.tables import read_table_as_written, write_table
 
 __all__ = ["Done", "Failed", "Phase", "Unit", "failed", "holds", "needs_own_worker", "open_for", "run_unit"]
 
@@ -47,6 +48,8 @@ class Unit:
     shard: int = 0
     split: Split | None = None
     attempt: int = 1
+    shards: int = 0
+    """Shards of the run, for `decide`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,48 +141,57 @@ def _read(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, An
 
 def _apply(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     started = time.monotonic()
-    batch = _input(step, unit.shard)
+    batch, used = _input(step, unit.shard)
     flow = (opened or step.stage.apply)(batch)
-    return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
+    return [_commit(step, unit, unit.shard, flow, batch=batch, used=used, started=started)]
 
 
 def _survey(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     stage = _global(step)
-    seen = (opened or stage.survey)(_input(step, unit.shard))
-    write_table(step.files.survey_url(unit.shard), seen)
-    return []
+    batch, used = _input(step, unit.shard)
+    written = write_table(step.files.survey_url(unit.shard), (opened or stage.survey)(batch))
+    receipt = {"shard": unit.shard, "step": step.fingerprint, **used, **_written(written)}
+    write_signed(step.files.survey_receipt_url(unit.shard), receipt)
+    return [receipt]
 
 
 def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
-    surveys = _Surveys([step.files.survey_url(s) for s in step.files.surveys_done()])
+    digests = survey_digests(step, unit.shards)
+    surveys = _Surveys([(step.files.survey_url(shard), digest) for shard, digest in enumerate(digests)])
     decision = _global(step).decide(surveys, site=step.site, spread=spread or _in_process)
-    write_table(step.files.decision_url, decision)
-    return []
+    written = _written(write_table(step.files.decision_url, decision))
+    receipt = {"shard": 0, "step": step.fingerprint, "surveys": digest_of(digests), **written}
+    write_signed(step.files.decision_receipt_url, receipt)
+    return [receipt]
 
 
 def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     started = time.monotonic()
-    batch = _input(step, unit.shard)
-    decision = read_table(step.files.decision_url, where=("shard", unit.shard))
+    batch, used = _input(step, unit.shard)
+    decision, digest = read_decision(step, unit.shard)
     flow = _global(step).settle(batch, decision)
-    return [_commit(step, unit, unit.shard, flow, batch=batch, rows_in=batch.num_rows, started=started)]
+    used |= {"decision": digest}
+    return [_commit(step, unit, unit.shard, flow, batch=batch, used=used, started=started)]
 
 
 class _Surveys(Sequence[pa.Table]):
     """The surveys of all shards, each read when it is asked for, so that they need not fit into memory."""
 
-    def __init__(self, urls: Sequence[str]) -> None:
-        self._urls = urls
+    def __init__(self, files: Sequence[tuple[str, str]]) -> None:
+        """URL and SHA-256 of each, by the number of its shard."""
+        self._files = files
 
     def __len__(self) -> int:
-        return len(self._urls)
+        return len(self._files)
 
     @overload
     def __getitem__(self, index: int) -> pa.Table: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[pa.Table]: ...
     def __getitem__(self, index: int | slice) -> pa.Table | Sequence[pa.Table]:
-        return _Surveys(self._urls[index]) if isinstance(index, slice) else read_table(self._urls[index])
+        if isinstance(index, slice):
+            return _Surveys(self._files[index])
+        return read_table_as_written(*self._files[index])
 
 
 _PHASES: dict[Phase, Callable[..., list[dict[str, Any]]]] = {
@@ -201,8 +213,10 @@ def _global(step: Step) -> GlobalStage:
     return step.stage
 
 
-def _input(step: Step, shard: int) -> pa.Table:
-    return read_table(step.input_files.rows_url("kept", shard))
+def _input(step: Step, shard: int) -> tuple[pa.Table, dict[str, str]]:
+    """The rows of a shard, and what its receipt says of where they came from."""
+    digest = input_digest(step, shard)
+    return read_table_as_written(step.input_files.rows_url("kept", shard), digest), {"input": digest}
 
 
 def _commit(
@@ -211,12 +225,13 @@ def _commit(
     shard: int,
     flow: Flow,
     *,
-    rows_in: int,
     started: float,
+    rows_in: int = 0,
     batch: pa.Table | None = None,
+    used: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Checks conservation, writes both files, then the receipt."""
-    expected = flow.expected
+    expected, rows_in = flow.expected, rows_in if batch is None else batch.num_rows
     if expected is None:
         expected = rows_in if batch is None else step.stage.fan_out(batch)
     kept = conform(flow.kept, step.schema, where=step.label)
@@ -229,6 +244,8 @@ def _commit(
     reasons = _reasons(rejected, where=f"{step.label}, shard {shard}")
     receipt = {
         "shard": shard,
+        "step": step.fingerprint,
+        **(used or {}),
         "rows_in": rows_in,
         "rows_expected": expected,
         "kept": _written(write_table(step.files.rows_url("kept", shard), kept)),
@@ -243,7 +260,7 @@ def _commit(
         "pid": os.getpid(),
         "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
-    write_json(step.files.receipt_url(shard), receipt)
+    write_signed(step.files.receipt_url(shard), receipt)
     return receipt
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from factory.core import DataError, PipelineError, WorkspaceError
 from factory.release.card import card
-from factory.release.conservation import check_files, check_steps
+from factory.release.conservation import check_digests, check_files, check_steps
 from factory.release.credentials import without_credentials, yaml_without_credentials
 from factory.release.describe import FORMAT, describe, lineage, release_fingerprint
 from factory.release.release_gate import check_columns
@@ -76,9 +76,12 @@ def build_release(
     name = spec.name or pipeline_name
     origins = dict(provenance or {})
     identity = release_fingerprint(spec, steps, name=name, provenance=origins)
-    for release in list_releases(root):
+    for release in list_releases(root, damaged="skip"):
         if release.fingerprint == identity:
             return release
+    check_digests(steps)
+    check_files(steps)
+    check_columns(spec, read_schema(steps[-1].parts("kept")[0][0]))
     folder, version = _begin(root)
     head = {"format": FORMAT, "version": version, "fingerprint": identity, "created": _time(created)}
     try:
@@ -135,10 +138,8 @@ def _check(spec: ReleaseSpec, steps: Sequence[FinishedStep]) -> None:
     if any(step.name == RELEASE_STEP for step in steps):
         raise PipelineError(f"release: a step is named '{RELEASE_STEP}', which is taken; name it otherwise")
     check_steps(steps)
-    check_files(steps)
     if steps[-1].manifest["rows_kept"] == 0:
         _nothing_left([(step.name, step.manifest["reasons"]) for step in steps])
-    check_columns(spec, read_schema(steps[-1].parts("kept")[0][0]))
 
 
 def _nothing_left(reasons: Sequence[tuple[str, Mapping[str, int]]]) -> None:

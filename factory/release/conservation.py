@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from factory.core import RowsLost
+from factory.core import DataError, RowsLost
 from factory.release.spec import FinishedStep
-from factory.storage.tables import row_count
+from factory.storage.tables import check_digest, row_count
 
-__all__ = ["check_files", "check_steps", "funnel", "totals"]
+__all__ = ["check_digests", "check_files", "check_steps", "funnel", "totals"]
 
 
 def check_steps(steps: Sequence[FinishedStep]) -> None:
@@ -44,18 +44,30 @@ def check_steps(steps: Sequence[FinishedStep]) -> None:
             )
 
 
+def check_digests(steps: Sequence[FinishedStep]) -> None:
+    """Reads all that goes into a release, and raises DamagedFile for what is not as its step wrote it."""
+    for step in steps:
+        for path, digest in step.digests(["rejected", *(["kept"] if step is steps[-1] else [])]):
+            check_digest(path, digest)
+
+
 def check_files(steps: Sequence[FinishedStep]) -> None:
     """Checks the footer of every Parquet file against the rows its manifest promises.
 
     Raises:
         RowsLost: a file holds another number of rows.
-        DataError: a file is missing or broken.
+        DamagedFile: a file is missing or broken.
     """
     for step in steps:
+        digests = dict(step.digests(["kept", "rejected"]))
         side_tables = [part for parts in step.side_tables().values() for part in parts]
         for path, promised in [*step.parts("kept"), *step.parts("rejected"), *side_tables]:
-            held = row_count(path)
+            try:
+                held = row_count(path)
+            except DataError:
+                held = -1
             if held != promised:
+                check_digest(path, digests[path])
                 raise RowsLost(f"{path}: holds {held} rows, the manifest of '{step.name}' says {promised}")
 
 

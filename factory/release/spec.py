@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -85,6 +85,15 @@ class FinishedStep:
             for name, written in entry.get("side_tables", {}).items():
                 found.setdefault(name, []).append((layout.side_table_url(name, shard), int(written["rows"])))
         return found
+
+    def digests(self, sides: Sequence[Side]) -> Iterator[tuple[str, str]]:
+        """Path and SHA-256 of each Parquet file on these sides, and of those beside the kept rows."""
+        layout = StepLayout(self.folder)
+        for shard, entry in self._entries():
+            for side in sides:
+                yield layout.rows_url(side, shard), str(entry[side]["sha256"])
+            for name, written in entry.get("side_tables", {}).items():
+                yield layout.side_table_url(name, shard), str(written["sha256"])
 
     def _entries(self) -> list[tuple[int, Mapping[str, Any]]]:
         return sorted(((int(e["shard"]), e) for e in self.manifest["files"]), key=lambda pair: pair[0])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from factory.core import DataError
+from factory.core import DamagedFile, DataError
 from factory.storage import files, folders
 from factory.storage.file_system import local_path
 
@@ -127,8 +127,13 @@ class Folder:
             raise DataError(f"{self.path(below)}: cannot be read ({error}); is this a release?") from error
 
     def read_json(self, below: str) -> Any:
-        """Reads one JSON file."""
-        return json.loads(self.read_text(below))
+        """Reads one JSON file; a torn one is a DamagedFile."""
+        try:
+            return json.loads(self.read_text(below))
+        except ValueError as error:
+            raise DamagedFile(
+                f"{self.path(below)}: is no JSON ({error}); run again for another version"
+            ) from error
 
     def move(self, source: str, target: str) -> None:
         """Moves a file within the folder."""

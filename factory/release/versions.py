@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from factory.core import DataError
+from factory.core import DamagedFile, DataError
 from factory.release.store import Folder
 from factory.storage.files import sha256
 
@@ -87,8 +87,11 @@ def last_number(root: str) -> int:
     """
     folder = Folder(root)
     there = [version_number(name) or 0 for name in folder.names() if folder.exists(f"{name}/{MANIFEST}")]
-    kept = folder.read_json(_LAST)["version"] if folder.exists(_LAST) else 0
-    return max([*there, int(kept)])
+    try:
+        kept = int(folder.read_json(_LAST)["version"]) if folder.exists(_LAST) else 0
+    except (DamagedFile, LookupError, TypeError, ValueError):
+        kept = 0  # what is there still counts
+    return max([*there, kept])
 
 
 def note_number(root: str, number: int) -> None:
@@ -103,14 +106,22 @@ def delete_release(release: Release) -> None:
     Folder(release.url).remove()
 
 
-def list_releases(root: str) -> list[Release]:
-    """All finished versions below a releases folder, oldest first; an unfinished one is not there yet."""
+def list_releases(root: str, *, damaged: Literal["raise", "skip"] = "raise") -> list[Release]:
+    """All finished versions below a releases folder, oldest first; an unfinished one is not there yet.
+
+    One whose manifest is damaged is a DamagedFile, or is left out.
+    """
     folder = Folder(root)
     names = [name for name in folder.names() if version_number(name) is not None]
     found = [name for name in names if folder.exists(f"{name}/{MANIFEST}")]
-    return [
-        open_release(f"{folder.url}/{name}") for name in sorted(found, key=lambda n: version_number(n) or 0)
-    ]
+    releases = []
+    for name in sorted(found, key=lambda n: version_number(n) or 0):
+        try:
+            releases.append(open_release(f"{folder.url}/{name}"))
+        except DamagedFile:
+            if damaged == "raise":
+                raise
+    return releases
 
 
 def open_release(url: str) -> Release:
@@ -122,6 +133,8 @@ def open_release(url: str) -> Release:
     folder = Folder(url)
     if folder.exists(MANIFEST):
         manifest = folder.read_json(MANIFEST)
+        if not isinstance(manifest, dict) or not {"version", "fingerprint", "files"} <= manifest.keys():
+            raise DamagedFile(f"{folder.path(MANIFEST)}: is no manifest; run again for another version")
         return Release(folder.url, str(manifest["version"]), manifest)
     versions = [name for name in folder.names() if version_number(name) is not None]
     done = [name for name in versions if folder.exists(f"{name}/{MANIFEST}")]

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, cast
 
 import fsspec
 
-from factory.core import DataError
+from factory.core import DamagedFile, DataError
 from factory.storage.file_system import file_system, local_path, reading, sync_folder, writing
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "open_write",
     "read_bytes",
     "read_json",
+    "read_signed",
     "sha256",
     "stat",
     "write_bytes",
     "write_json",
+    "write_signed",
 ]
 
 _BLOCK_BYTES = 1 << 20
@@ -113,7 +115,7 @@ def read_json(url: str) -> Any:
         return json.loads(read_bytes(url))
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{url}: cannot be read as JSON ({error}); delete the step's folder to make it again"
+            f"{url}: cannot be read as JSON ({error}); where a step lies, run again to make it again"
         ) from error
 
 
@@ -183,7 +185,32 @@ def write_bytes(url: str, content: memoryview | bytes) -> None:
 
 def write_json(url: str, value: Any) -> None:
     """Commits a JSON document."""
-    write_bytes(url, json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "replace"))
+    write_bytes(url, _json_bytes(value))
+
+
+def _json_bytes(value: Any) -> bytes:
+    return json.dumps(value, indent=1, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def write_signed(url: str, value: dict[str, Any]) -> None:
+    """Commits a JSON object with a digest of its content, its name and its folder's, for `read_signed`."""
+    kept = json.loads(_json_bytes(value))  # as it will be read: what cannot be UTF-8 is replaced
+    write_json(url, kept | {"signature": _signature(url, kept)})
+
+
+def read_signed(url: str) -> dict[str, Any]:
+    """Reads what `write_signed` wrote, without the digest; a DamagedFile when it is any other content."""
+    try:
+        found = json.loads(read_bytes(url))
+    except (OSError, ValueError) as error:
+        raise DamagedFile(f"{url}: cannot be read as JSON ({error}); run again to make it again") from error
+    if not isinstance(found, dict) or found.pop("signature", None) != _signature(url, found):
+        raise DamagedFile(f"{url}: is not what was written; run again to make it again")
+    return found
+
+
+def _signature(url: str, value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([url.rsplit("/", 2)[-2:], value], sort_keys=True).encode()).hexdigest()
 
 
 def create_bytes(url: str, content: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 <step>/step.json  manifest.json  decision.parquet
 <step>/{shards,rejected,surveys}/part-00003.parquet  side_tables/<table>/part-00003.parquet
-<step>/receipts/00003.json
+<step>/{receipts,survey_receipts}/00003.json  decision_receipt.json
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from factory.storage.files import exists, join, list_names
+from factory.storage.files import join, list_names
 
 __all__ = ["Side", "StepLayout"]
 
@@ -39,6 +39,10 @@ class StepLayout:
         """Parquet file of what a global stage saw of a shard."""
         return join(self.folder, "surveys", _part(shard))
 
+    def survey_receipt_url(self, shard: int) -> str:
+        """JSON file whose presence says that the shard is surveyed."""
+        return join(self.folder, "survey_receipts", f"{shard:05d}.json")
+
     def receipt_url(self, shard: int) -> str:
         """JSON file whose presence says that the shard is done."""
         return join(self.receipts_folder, f"{shard:05d}.json")
@@ -54,6 +58,11 @@ class StepLayout:
         return join(self.folder, "decision.parquet")
 
     @property
+    def decision_receipt_url(self) -> str:
+        """JSON file whose presence says that it is decided."""
+        return join(self.folder, "decision_receipt.json")
+
+    @property
     def description_url(self) -> str:
         """JSON file that says what the step is."""
         return join(self.folder, "step.json")
@@ -65,21 +74,18 @@ class StepLayout:
 
     def receipts_done(self) -> list[int]:
         """Shards whose receipt exists, in order."""
-        return self._shards("receipts")
+        return self.shards_in("receipts")
 
     def surveys_done(self) -> list[int]:
-        """Shards whose survey exists, in order."""
-        return self._shards("surveys")
+        """Shards whose survey has a receipt, in order."""
+        return self.shards_in("survey_receipts")
 
     def rows_done(self, side: Side) -> list[str]:
         """Parquet files of the shards that are done, in order."""
         return [self.rows_url(side, shard) for shard in self.receipts_done()]
 
-    def is_done(self) -> bool:
-        """Whether the manifest exists."""
-        return exists(self.manifest_url)
-
-    def _shards(self, below: str) -> list[int]:
+    def shards_in(self, below: str) -> list[int]:
+        """Shards that a folder of the step has a file of, in order."""
         found = (_NUMBER.fullmatch(name) for name in list_names(join(self.folder, below)))
         return sorted(int(match[1]) for match in found if match)
 

@@ -11,10 +11,19 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.core import DataError
-from factory.storage.files import open_read, write_bytes
+from factory.core import DamagedFile, DataError
+from factory.storage.files import open_read, read_bytes, sha256, stat, write_bytes
 
-__all__ = ["Written", "read_batches", "read_schema", "read_table", "row_count", "write_table"]
+__all__ = [
+    "Written",
+    "check_digest",
+    "read_batches",
+    "read_schema",
+    "read_table",
+    "read_table_as_written",
+    "row_count",
+    "write_table",
+]
 
 _ROW_GROUP = 64_000
 """Rows; a reader that wants one shard's part of a decision skips the groups of the others."""
@@ -51,9 +60,37 @@ def read_table(
             filters = None if where is None else [(where[0], "==", where[1])]
             return pq.read_table(stream, columns=names, filters=filters)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(
-            f"{url}: cannot be read as Parquet ({error}); delete the step's folder to make it again"
-        ) from error
+        raise DataError(f"{url}: cannot be read as Parquet ({error}); run again to make it again") from error
+
+
+def read_table_as_written(url: str, digest: str) -> pa.Table:
+    """Reads a whole Parquet file whose bytes have the SHA-256 `digest`; a DamagedFile for any other."""
+    try:
+        content = read_bytes(url)
+    except OSError as error:
+        raise DamagedFile(f"{url}: cannot be read ({error}); run again to make it again") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise DamagedFile(f"{url}: is not the file that was written; run again to make it again")
+    return pq.read_table(pa.BufferReader(content))
+
+
+def check_digest(url: str, digest: str) -> None:
+    """Raises DamagedFile where the file's bytes have another SHA-256; what did not change is read once."""
+    try:
+        known = stat(url)
+        if _checked.get(url) == (known, digest):
+            return
+        found = sha256(url)
+    except OSError as error:
+        raise DamagedFile(f"{url}: cannot be read ({error}); run again to make it again") from error
+    if found != digest:
+        raise DamagedFile(f"{url}: is not the file that was written; run again to make it again")
+    if known.stamp:
+        _checked[url] = (known, digest)
+
+
+_checked: dict[str, tuple[object, str]] = {}
+"""By URL: a file as it was when its digest was found right."""
 
 
 def row_count(url: str) -> int:

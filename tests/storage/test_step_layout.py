@@ -15,7 +15,7 @@ def test_the_shards_of_a_folder_are_those_that_were_named(tmp_path: Path, shards
     layout = StepLayout(str(tmp_path))
     for shard in shards:
         write_json(layout.receipt_url(shard), {})
-        write_json(layout.survey_url(shard), {})
+        write_json(layout.survey_receipt_url(shard), {})
     write_json(join(str(tmp_path), "receipts", "notes.json"), {})
     assert layout.receipts_done() == sorted(shards)
     assert layout.surveys_done() == sorted(shards)
