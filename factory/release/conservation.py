@@ -47,7 +47,7 @@ def check_steps(steps: Sequence[FinishedStep]) -> None:
 def check_digests(steps: Sequence[FinishedStep]) -> None:
     """Reads all that goes into a release, and raises DamagedFile for what is not as its step wrote it."""
     for step in steps:
-        for path, digest in step.digests(["rejected", *(["kept"] if step is steps[-1] else [])]):
+        for path, digest in step.digests(("kept", "rejected") if step is steps[-1] else ("rejected",)):
             check_digest(path, digest)
 
 
@@ -59,7 +59,7 @@ def check_files(steps: Sequence[FinishedStep]) -> None:
         DamagedFile: a file is missing or broken.
     """
     for step in steps:
-        digests = dict(step.digests(["kept", "rejected"]))
+        digests = dict(step.digests(("kept", "rejected")))
         side_tables = [part for parts in step.side_tables().values() for part in parts]
         for path, promised in [*step.parts("kept"), *step.parts("rejected"), *side_tables]:
             try:
