@@ -122,7 +122,7 @@ class Sandbox:
         started = time.monotonic()
         artifact = self._toolbox.build(self._engine, code, language, bounds)
         if isinstance(artifact, Result):
-            return _timed(artifact, self.tier, language, started)
+            return artifact.of(self.tier, language, started=started)
 
         def judge(frame: Frame, place: int) -> TestResult:
             expected = tests[place].expected
@@ -131,7 +131,7 @@ class Sandbox:
 
         inputs = [test.stdin.encode("utf-8", "surrogatepass") for test in tests]
         results = self._per_test(artifact, inputs, judge, bounds, stop=stop_on_first_failure)
-        return _timed(results, self.tier, language, started)
+        return results.of(self.tier, language, started=started)
 
     def run_calls(
         self,
@@ -161,7 +161,7 @@ class Sandbox:
 
         artifact = Artifact({"job": "calls", "entry": entry}, [code.encode("utf-8", "surrogatepass")])
         results = self._per_test(artifact, inputs, judge, bounds, stop=stop_on_first_failure)
-        return _timed(results, self.tier, "python", started)
+        return results.of(self.tier, "python", started=started)
 
     def run_asserts(
         self,
@@ -217,7 +217,7 @@ class Sandbox:
         harness, source = "0" if silent else "1", f"{code}\n{test_code}\n"
         artifact = self._toolbox.build(self._engine, source, language, limits, harness=harness)
         if isinstance(artifact, Result):
-            return _timed(artifact, self.tier, language, started)
+            return artifact.of(self.tier, language, started=started)
         token = os.urandom(16).hex()
 
         def judge(frame: Frame, place: int) -> TestResult:
@@ -225,7 +225,7 @@ class Sandbox:
             return stdin_result(frame[0], frame[1], limits, lambda text: text.endswith(token))
 
         result = self._per_test(artifact, [token.encode()], judge, limits, stop=False)
-        return _timed(replace(result, weak_harness=True), self.tier, language, started)
+        return replace(result, weak_harness=True).of(self.tier, language, started=started)
 
     def _trial(self, head: dict[str, Any], code: str, test_code: str, limits: Limits | None) -> Result:
         bounds = limits or self.limits
@@ -244,7 +244,7 @@ class Sandbox:
         doubts = {doubt(test, bounds) for test in result.tests}
         if doubts - {None}:
             result = once(alone="near" in doubts)
-        return _timed(result, self.tier, "python", started)
+        return result.of(self.tier, "python", started=started)
 
     def _per_test(
         self,
@@ -276,33 +276,35 @@ class Sandbox:
         if isinstance(record, Result):
             return record
         results = [judge(frame, place) for place, frame in enumerate(record)]
+        self._confirm(results, artifact, inputs, judge, limits)
+        return Result(overall(results), results)
+
+    def _confirm(
+        self,
+        results: list[TestResult],
+        artifact: Artifact,
+        inputs: list[bytes],
+        judge: Callable[[Frame, int], TestResult],
+        limits: Limits,
+    ) -> None:
+        """Runs the tests again whose result may be the machine's doing.
+
+        A sleeper that sleeps again when asked again is believed for its other tests.
+        """
         confirmed = False
         for place, result in enumerate(results):
             why = doubt(result, limits)
-            # A sleeper that sleeps again when asked again is believed for its other tests.
-            if why is not None and not (why == "idle" and confirmed):
-                again = self._again(artifact, inputs[place], limits, alone=why == "near")
-                if isinstance(again, Result):
-                    results[place] = replace(result, verdict="INFRA", reason=again.reason)
-                else:
-                    results[place] = judge(again[0], place)
-                    confirmed = confirmed or doubt(results[place], limits) == "idle"
-        return Result(overall(results), results)
+            if why is None or (why == "idle" and confirmed):
+                continue
+            again = self._again(artifact, inputs[place], limits, alone=why == "near")
+            if isinstance(again, Result):
+                results[place] = replace(result, verdict="INFRA", reason=again.reason)
+                continue
+            results[place] = judge(again[0], place)
+            confirmed = confirmed or doubt(results[place], limits) == "idle"
 
     def _again(self, artifact: Artifact, text: bytes, limits: Limits, *, alone: bool) -> list[Frame] | Result:
         blobs, programs = [*artifact.blobs, text], artifact.programs
         return self._engine.request(
             artifact.head, blobs, limits=limits, tests=1, programs=programs, alone=alone
         )
-
-
-def _timed(result: Result, tier: Tier, language: str, started: float) -> Result:
-    return Result(
-        result.verdict,
-        result.tests,
-        tier,
-        language,
-        round(time.monotonic() - started, 4),
-        result.weak_harness,
-        result.reason,
-    )

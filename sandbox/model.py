@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 __all__ = ["CallTest", "Limits", "Result", "SandboxError", "StdinTest", "TestResult", "Tier", "Verdict"]
@@ -120,6 +121,10 @@ class Result:
     """The verdict rests on code of the solution itself, such as its own `__eq__`."""
     reason: str = ""
     """Why there are no tests: a compile error, or what failed in the sandbox."""
+
+    def of(self, tier: Tier, language: str, *, started: float) -> Result:
+        """The same result with where it ran, and the wall time since a moment of `time.monotonic`."""
+        return replace(self, tier=tier, language=language, seconds=round(time.monotonic() - started, 4))
 
     @property
     def passed(self) -> int:

@@ -278,7 +278,7 @@ class Installer:
         self._step = [step("seccomp", _SECCOMP, 1, 0, ctypes.byref(self._program))]
 
     def bytes_for(self, pid: int) -> bytes:
-        """The filter as the kernel reads it in the process `pid`."""
+        """Writes the process into the filter, and gives it as the kernel then reads it."""
         for place in self._places:
             struct.pack_into("I", self._code, place, pid)
         return self._code.raw
@@ -291,9 +291,7 @@ class Installer:
         """
         if _MACHINE not in ("x86_64", "AMD64"):
             raise KernelError(f"seccomp (no table for {_MACHINE})", errno.ENOSYS)
-        pid = os.getpid()
-        for place in self._places:
-            struct.pack_into("I", self._code, place, pid)
+        self.bytes_for(os.getpid())
         take(self._step)
 
 

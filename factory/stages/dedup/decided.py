@@ -46,14 +46,10 @@ def decided(
     proofs: list[dict[str, Any]] = [{} for _ in range(copies.size)]
     proofs += [_proof(link, score_name) for link in (*links.values(), *notes.values())]
     order = np.argsort(about)
+    likes, origins = ranking.kept(others[order]), ranking.origins(others[order])
     evidence = [
-        {"kept": like["kept"]} | like | {"origin": origin} | proof
-        for like, origin, proof in zip(
-            ranking.kept(others[order]),
-            ranking.origins(others[order]),
-            (proofs[i] for i in order),
-            strict=True,
-        )
+        {"kept": like["kept"]} | like | {"origin": origin} | proofs[i]
+        for like, origin, i in zip(likes, origins, order, strict=True)
     ]
     audited, doubts = planted(rows, fixed=ranking.fixed)
     whole = {

@@ -116,14 +116,13 @@ def searched(
         if recall.recall >= _LEAST_RECALL:
             break
     outcome = keep_greedily(pairs, rows.compared.problem, fixed=fixed, doubtful=doubtful)
-    unread = rows.unreadable(readable)
-    return outcome, {
-        "pairs_proposed": found,
-        "search": searches[-1],
-        "searches": len(searches),
-        **unread,
-        "alarms": [*_too_few(searches), *unread["alarms"]],
-    }
+    return outcome, _report(searches, found, rows.unreadable(readable))
+
+
+def _report(searches: list[dict[str, Any]], found: int, unread: dict[str, Any]) -> dict[str, Any]:
+    alarms = [*_too_few(searches), *unread["alarms"]]
+    last = {"pairs_proposed": found, "search": searches[-1], "searches": len(searches)}
+    return {**last, **unread, "alarms": alarms}
 
 
 def _too_few(searches: list[dict[str, Any]]) -> Iterator[str]:
