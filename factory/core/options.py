@@ -35,11 +35,15 @@ class Resources(BaseModel):
     workers: Annotated[int, Field(ge=1)] | None = None
     """Workers (actors, or parallel tasks) of the step; null: one for a model, one per CPU for the rest."""
     cpus: Annotated[float, Field(gt=0)] = 1.0
-    """CPUs that Ray reserves for one worker; also the cap on the threads of numeric libraries."""
+    """CPUs that Ray reserves for one task; also the cap on the threads of numeric libraries. A worker that
+    holds a model goes to a node of at least so many and reserves none, or tasks would wait for its end."""
     gpus: Annotated[float, Field(ge=0)] = 0.0
     """GPUs that Ray reserves for one worker."""
     accelerator_type: str | None = None
     """Ray's name of a GPU kind, e.g. `H100`."""
+    wait_for_nodes: bool = False
+    """Whether nodes that can hold a worker may come later, as with an autoscaler; else a run whose request no
+    node of the cluster can ever meet is refused at its start."""
     memory_gb: Annotated[float, Field(gt=0)] | None = None
     """Memory that Ray reserves for one worker, in GiB."""
     retries: Annotated[int, Field(ge=0)] = 3

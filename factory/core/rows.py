@@ -66,7 +66,6 @@ VERDICT = pa.struct(
         ("verdict", pa.string()),
         ("score", pa.float64()),
         ("detail", pa.string()),
-        ("seconds", pa.float64()),
     ]
 )
 

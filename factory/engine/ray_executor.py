@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from factory.core import Resources, WorkspaceError
+from factory.core import PipelineError, Resources, WorkspaceError
 from factory.engine.executor import Holder, Lost, Outcome, run_in_worker
 from factory.engine.steps import Step
 from factory.engine.worker import Done, Failed, Phase, Unit, needs_own_worker, run_unit
 
-__all__ = ["RayExecutor", "connect"]
+__all__ = ["RayExecutor", "connect", "refuse_infeasible"]
+
+_CLUSTER_EVERY_S = 5.0
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -48,17 +52,34 @@ class _Worker(Holder):
 class RayExecutor:
     """Runs units as Ray tasks and actor calls; Ray places and restarts, the receipts make it exactly once."""
 
-    def __init__(self, *, address: str | None = None) -> None:
+    def __init__(self, steps: Sequence[Step], *, address: str | None = None) -> None:
+        """Joins or starts a cluster; a PipelineError when no node of it can ever hold a worker of a step."""
         self._connected = connect(address)
+        try:
+            refuse_infeasible(steps)
+        except PipelineError:
+            self._disconnect()
+            raise
         self._flying: dict[Any, tuple[Unit, Any]] = {}
         self._pools: dict[tuple[int, Phase], dict[Any, int]] = {}
-        self._reserved: dict[Any, float] = {}
-        self._cpus = float(ray.cluster_resources().get("CPU", 1.0))
+        self._places: dict[Any, str] = {}
+        self._cpus, self._cpus_read = 1.0, float("-inf")
+
+    def _disconnect(self) -> None:
+        if self._connected:
+            ray.shutdown()
+
+    def _cluster_cpus(self) -> float:
+        """CPUs of the cluster as it is now: nodes come and go."""
+        if time.monotonic() - self._cpus_read > _CLUSTER_EVERY_S:
+            self._cpus = float(ray.cluster_resources().get("CPU", 1.0))
+            self._cpus_read = time.monotonic()
+        return self._cpus
 
     def _workers(self, step: Step, phase: Phase) -> int:
         if needs_own_worker(step, phase):
             return step.site.resources.workers or 1
-        return step.site.resources.workers or max(2, int(self._cpus)) * 2
+        return step.site.resources.workers or max(2, int(self._cluster_cpus())) * 2
 
     def room(self, step: Step, phase: Phase) -> int:
         """Free places of the step's pool, or of its share of tasks."""
@@ -83,17 +104,25 @@ class RayExecutor:
         self._flying[idle.run.remote(unit)] = (unit, idle)
 
     def _start(self, step: Step, phase: Phase) -> Any:
-        """A new actor. The actors' reservations leave one CPU for tasks, or the run would stall."""
-        wanted = step.site.resources.cpus
-        cpus = max(0.0, min(wanted, self._cpus - 1.0 - sum(self._reserved.values())))
+        """A new actor. It reserves no CPU, or tasks of this run or another would wait for its end."""
+        node = self._roomiest(step.site.resources)
         options = _task_options(step.site.resources) | {
-            "num_cpus": round(cpus, 3),
+            "num_cpus": 0,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=True) if node else "SPREAD",
             "max_concurrency": step.stage.concurrency + 1,
             "max_restarts": 0,
         }
         actor = ray.remote(_Worker).options(**options).remote(step, phase)
-        self._reserved[actor] = cpus
+        self._places[actor] = node or ""
         return actor
+
+    def _roomiest(self, wanted: Resources) -> str | None:
+        """Of the nodes with CPUs enough that with fewest of this run's actors per CPU; null: Ray chooses."""
+        if wanted.gpus or wanted.memory_gb or wanted.accelerator_type:
+            return None  # these are reserved, so that Ray itself finds the node
+        fit = {n["NodeID"]: n["Resources"]["CPU"] for n in _nodes() if _fits(wanted, n["Resources"])}
+        held = list(self._places.values())
+        return min(fit, key=lambda node: (held.count(node) + 1) / fit[node], default=None)
 
     def wait(self, timeout_s: float) -> list[tuple[Unit, Outcome]]:
         """Outcomes in finish order."""
@@ -118,14 +147,14 @@ class RayExecutor:
         pool[actor] -= 1
         if isinstance(outcome, Lost):
             del pool[actor]
-            del self._reserved[actor]
+            del self._places[actor]
             ray.kill(actor)
 
     def close_step(self, step: Step) -> None:
         """Ends the actors of a sealed step."""
         for key in [k for k in self._pools if k[0] == step.index]:
             for actor in self._pools.pop(key):
-                del self._reserved[actor]
+                del self._places[actor]
                 _end(actor)
 
     def close(self, *, early: bool = False) -> None:
@@ -136,8 +165,45 @@ class RayExecutor:
         for pool in self._pools.values():
             for actor in pool:
                 _end(actor)
-        if self._connected:
-            ray.shutdown()
+        self._disconnect()
+
+
+def refuse_infeasible(steps: Sequence[Step]) -> None:
+    """Raises PipelineError for a step whose worker fits on no node; Ray itself would wait for ever."""
+    nodes = [node["Resources"] for node in _nodes()]
+    for step in steps:
+        wanted = step.site.resources
+        if wanted.wait_for_nodes or any(_fits(wanted, node) for node in nodes):
+            continue
+        there = "; ".join(sorted({_words(node) for node in nodes})) or "no node"
+        raise PipelineError(
+            f"{step.label}: a worker wants {_words(_wanted(wanted))}, the cluster has nodes of {there}; ask "
+            f"for less in `resources: {step.name}`, or set `wait_for_nodes` there with an autoscaler"
+        )
+
+
+def _nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _wanted(resources: Resources) -> dict[str, float]:
+    wanted = {"CPU": resources.cpus, "GPU": resources.gpus}
+    wanted["memory"] = (resources.memory_gb or 0.0) * 2**30
+    if resources.accelerator_type:
+        wanted[f"accelerator_type:{resources.accelerator_type}"] = 0.001
+    return wanted
+
+
+def _fits(resources: Resources, node: Mapping[str, float]) -> bool:
+    return all(node.get(kind, 0.0) >= count for kind, count in _wanted(resources).items())
+
+
+def _words(node: Mapping[str, float]) -> str:
+    words = [f"{node.get('CPU', 0.0):g} CPUs", f"{node.get('GPU', 0.0):g} GPUs"]
+    if node.get("memory"):
+        words.append(f"{node['memory'] / 2**30:.1f} GiB")
+    words += [kind.partition(":")[2] for kind in node if kind.startswith("accelerator_type:")]
+    return ", ".join(words)
 
 
 def _end(actor: Any) -> None:

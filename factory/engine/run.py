@@ -109,7 +109,7 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
         if not state.manifest:
             state.step.announce()
     record.write("running", schedule)
-    executor = _executor(local=local, address=address, shards=schedule.shards)
+    executor = _executor(schedule, local=local, address=address)
     early = True
     try:
         with Board(record.steps[0].folder.rsplit("/", 3)[-3], quiet=quiet) as board:
@@ -131,12 +131,13 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
         executor.close(early=early)
 
 
-def _executor(*, local: bool, address: str | None, shards: int) -> Executor:
+def _executor(schedule: Schedule, *, local: bool, address: str | None) -> Executor:
     if local:
-        return LocalExecutor(processes=(os.cpu_count() or 1) if shards >= PROCESSES_FROM_SHARDS else 0)
+        processes = (os.cpu_count() or 1) if schedule.shards >= PROCESSES_FROM_SHARDS else 0
+        return LocalExecutor(processes=processes)
     from factory.engine.ray_executor import RayExecutor
 
-    return RayExecutor(address=address)
+    return RayExecutor([s.step for s in schedule.states if not s.manifest], address=address)
 
 
 def _loop(schedule: Schedule, executor: Executor, board: Board, record: RunRecord) -> None:

@@ -24,7 +24,7 @@ class ReleaseDiff:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     changed: tuple[str, ...]
-    """Ids in both whose values differ; the seconds a verifier took do not count."""
+    """Ids in both whose values differ."""
     unchanged: int
     removed_because: Mapping[str, int]
     """How many of the removed rows the newer release lists as rejected, by `step: reason`."""
@@ -75,12 +75,7 @@ def _digests(release: Release) -> dict[str, tuple[str, bytes]]:
 
 
 def _row_digest(row: Mapping[str, Any]) -> bytes:
-    values = dict(row)
-    if values.get("verdicts"):
-        values["verdicts"] = [
-            {k: v for k, v in vote.items() if k != "seconds"} for vote in values["verdicts"]
-        ]
-    text = json.dumps(values, sort_keys=True, default=str)
+    text = json.dumps(row, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
 
 

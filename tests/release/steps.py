@@ -142,7 +142,6 @@ def completions(row: dict[str, Any], *, passes: int, n: int = 4, finish: str = "
             "verdict": "pass" if right else "fail",
             "score": float(right),
             "detail": None,
-            "seconds": 0.01,
         }
         made.append(
             {

@@ -17,7 +17,7 @@ from factory.stages.verification.canary_runs import measured, plant
 from factory.stages.verification.verdict_rules import Rule, Ruling, combined
 from factory.stages.verification.verifier_config import Opened
 from factory.stages.verification.verifier_configs import AnyRoute
-from verifiers import Case, Verdict
+from verifiers import Case
 
 __all__ = ["Rule", "Verify", "case_of", "combined"]
 
@@ -41,7 +41,7 @@ class Verify(Stage):
     one stops the run, and how often each verifier errs on them is in the step's manifest.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     type: Literal["verify"] = "verify"
     requires: ClassVar[frozenset[str]] = frozenset(_READ)
     adds: ClassVar[pa.Schema] = pa.schema([("verdicts", pa.list_(VERDICT)), ("verdict", pa.string())])
@@ -136,7 +136,7 @@ class Verify(Stage):
         verdicts: Sequence[str | None],
         spent: Mapping[str, int],
     ) -> Flow:
-        plain = [[{n: getattr(v, n) for n in Verdict.__slots__} for v in ruling.said] for ruling in rulings]
+        plain = [[{n: getattr(v, n) for n in VERDICT.names} for v in ruling.said] for ruling in rulings]
         kept = batch.append_column(self.adds.field("verdicts"), pa.array(plain, pa.list_(VERDICT)))
         kept = kept.append_column(self.adds.field("verdict"), pa.array(verdicts, pa.string()))
         flow = cut(kept, pa.nulls(batch.num_rows, pa.string()))
