@@ -68,7 +68,6 @@ def test_what_a_verdict_cuts_says_what_was_said_of_it() -> None:
             "verdict": "fail",
             "score": 0.0,
             "detail": "5 is not 6",
-            "seconds": 0.1,
         }
     ]
     more = [
