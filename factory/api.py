@@ -11,6 +11,7 @@ print(done.release.frame().select("id", "verdict").collect())
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -76,6 +77,9 @@ def run(
     Raises:
         FactoryError: what the command line prints as one line; finished shards stay.
     """
+    # On a cluster that is joined, packages and keys are where the workers are.
+    if not (address or os.environ.get("RAY_ADDRESS")):
+        pipeline.require_ready()
     release: Release | None = None
 
     def build(manifests: list[dict[str, Any]]) -> None:

@@ -233,7 +233,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     "teacher": _teacher,
     "embedder": _embedder,
     "near-duplicates": _packages(
-        "near-duplicates", "sentence-transformers", "faiss-cpu", "numba", without="no dedup-semantic"
+        "near-duplicates", "sentence-transformers", "faiss-cpu", without="no dedup-semantic"
     ),
     "hub": _packages("hub", "datasets", "huggingface_hub", without="no hub sources, no publish"),
     "math-verify": _math_verify,

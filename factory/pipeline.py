@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from factory.catalog import STAGES, AnyStage
 from factory.core import REVIEW, PipelineError, Resources, SourceStage, Stage
-from factory.core.yaml_file import YamlFile, read_yaml
+from factory.core.plain_numbers import misread
+from factory.core.yaml_file import YamlFile, read_value, read_yaml
 from factory.release.release_gate import check_columns as check_release
 from factory.release.release_gate import check_verifiers
 from factory.release.spec import ReleaseSpec
@@ -59,6 +60,9 @@ def load_pipeline(path: str | Path, *, changes: Sequence[str] = ()) -> Pipeline:
         pipeline = Pipeline.model_validate(content, context={"base": str(Path(path).resolve().parent)})
     except ValidationError as error:
         raise PipelineError(_explain(file, content, error)) from error
+    if wrong := misread(content, pipeline):
+        keys, why = wrong
+        raise PipelineError(f"{file.where(*keys)}{_path(keys)}: {why}")
     pipeline = _seeded(pipeline)
     _check_names(file, pipeline)
     schema = check_columns(pipeline.stages)
@@ -73,9 +77,13 @@ def load_stage(type_name: str, settings: Mapping[str, Any], *, base: str = ".") 
     file = YamlFile(f"stage {type_name}", {"stages": [{"type": type_name, **settings}]}, {})
     _check_types(file, file.content)
     try:
-        return STAGES[type_name].model_validate({"type": type_name, **settings}, context={"base": base})
+        stage = STAGES[type_name].model_validate({"type": type_name, **settings}, context={"base": base})
     except ValidationError as error:
         raise PipelineError(f"stage {type_name}: {_first(error, STAGES[type_name], '')}") from error
+    if wrong := misread(settings, stage):
+        keys, why = wrong
+        raise PipelineError(f"stage {type_name}: {_path(keys)}: {why}")
+    return stage
 
 
 def json_schema() -> dict[str, Any]:
@@ -117,23 +125,33 @@ def _who_adds(column: str, index: int) -> str:
 
 
 def _changed(file: YamlFile, changes: Sequence[str]) -> dict[str, Any]:
-    content = dict(file.content)
+    """The content with settings on top: of a step by its name, of `release` or `resources`, or of all."""
+    content: dict[str, Any] = copy.deepcopy(file.content)
     for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals:
+        path, equals, text = change.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
             raise PipelineError(f"--set {change}: wanted name=value, for example sample.n=2")
-        value = yaml.safe_load(text)
-        step, _, field = key.rpartition(".")
-        if not step:
-            content[field] = value
-            continue
-        stages = [dict(s) if isinstance(s, dict) else s for s in content.get("stages", [])]
-        named = [s for s in stages if isinstance(s, dict) and step in (s.get("name"), s.get("type"))]
-        if not named:
-            raise PipelineError(f"--set {change}: no step is called '{step}'")
-        named[0][field] = value
-        content["stages"] = stages
+        value = read_value(text, of=f"--set {change}")
+        here = content
+        if len(keys) > 1 and keys[0] not in ("release", "resources"):
+            here, keys = _step_named(keys[0], content, change), keys[1:]
+        for key in keys[:-1]:
+            if not isinstance(here.setdefault(key, {}), dict):
+                raise PipelineError(f"--set {change}: '{key}' has no settings of its own")
+            here = here[key]
+        here[keys[-1]] = value
     return content
+
+
+def _step_named(name: str, content: Mapping[str, Any], change: str) -> dict[str, Any]:
+    stages = content.get("stages")
+    steps = [s for s in stages if isinstance(s, dict)] if isinstance(stages, list) else []
+    found = next((s for s in steps if name in (s.get("name"), s.get("type"))), None)
+    if found is None:
+        known = {str(s.get("name") or s.get("type")): s for s in steps}
+        raise PipelineError(f"--set {change}: no step is called '{name}'{_hint(name, known)}")
+    return found
 
 
 def _check_types(file: YamlFile, content: Mapping[str, Any]) -> None:
@@ -212,7 +230,7 @@ def _without_tags(location: Sequence[Any], content: Any) -> list[Any]:
     here = content
     for position, part in enumerate(location):
         last = position == len(location) - 1
-        if isinstance(here, dict) and part not in here and not last:
+        if isinstance(here, dict) and part not in here and (not last or part == here.get("type")):
             continue
         if not isinstance(here, dict) and isinstance(part, str):
             continue

@@ -34,6 +34,13 @@ class Session:
     run_id: str
     steps: Sequence[Step]
 
+    def require_ready(self) -> None:
+        """Raises PipelineError where a step that has work to do lacks a package, an address or a key."""
+        done = max((s.index for s in self.steps if s.manifest()), default=-1)
+        for step in self.steps[done + 1 :]:
+            if missing := step.stage.lacks(step.site):
+                raise PipelineError(f"{self.path}: {step.label} {missing}")
+
     def finished(self, manifests: Sequence[dict[str, Any]]) -> list[FinishedStep]:
         """The steps as a release wants them."""
         return [FinishedStep(folder=s.folder, manifest=m) for s, m in zip(self.steps, manifests, strict=True)]

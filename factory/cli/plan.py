@@ -49,6 +49,8 @@ def plan(
 ) -> None:
     """Say what a run would reuse, resume and run, why, and what it would cost at most and likely."""
     session = limited_session(pipeline, workspace, changes, limit)
+    if address is None:
+        session.require_ready()
     seen = None if preview is None else _seen(session, preview, address=address, local=local, quiet=as_json)
     steps = make_plan(session.steps, previous=previous_run(session.root), preview=seen)
     if as_json:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import pyarrow as pa
 import typer
-import yaml
 
 from factory.cli.run import AsJson
 from factory.cli.show import console, print_json, table
 from factory.core import DataError, Flow, GlobalStage, PipelineError, Resources, Site, SourceStage, Stage
+from factory.core.yaml_file import read_value
 from factory.engine.tables import read_rows
 from factory.pipeline import json_schema, load_stage
 from factory.reference import broken, catalogue, fields_of, named, summary
@@ -72,7 +72,7 @@ def _settings(changes: list[str]) -> dict[str, object]:
         name, equals, text = change.partition("=")
         if not equals:
             raise PipelineError(f"--set {change}: wanted name=value")
-        found[name] = yaml.safe_load(text)
+        found[name] = read_value(text, of=f"--set {change}")
     return found
 
 

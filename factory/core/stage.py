@@ -140,6 +140,13 @@ class Stage(BaseModel):
         `dollars`. `per_row` completions are wanted of a row; null: the most. Empty: nothing is known."""
         return {}
 
+    def lacks(self, site: Site) -> str | None:
+        """What it cannot run without and does not have here (a package, an address, a key), and what to do.
+
+        Asked before a run starts, so that nothing is paid for first; null: nothing that can be told so soon.
+        """
+        return None
+
     def watch(self, site: Site) -> Callable[[], Mapping[str, int]] | None:
         """Counts what is finished inside shards under way since the call, for the progress display alone."""
         return None

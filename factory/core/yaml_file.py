@@ -11,7 +11,10 @@ import yaml
 
 from factory.core.errors import PipelineError
 
-__all__ = ["YamlFile", "read_yaml"]
+__all__ = ["YamlFile", "read_value", "read_yaml"]
+
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""What the reader raises; the last two for numbers and dates that are none, and for deep nesting."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,34 @@ def read_yaml(path: str | Path) -> YamlFile:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise PipelineError(f"{path}{line}: not YAML: {problem}") from None
+        raise PipelineError(f"{path}{line}: not YAML: {_problem(error)}") from None
     if not isinstance(content, dict):
         raise PipelineError(
             f"{path}: wanted a mapping with `pipeline:` and `stages:`, found {type(content).__name__}"
         )
     lines: dict[tuple[Any, ...], int] = {}
-    _note_lines(node, (), lines, str(path))
+    try:
+        _note_lines(node, (), lines, str(path))
+    except RecursionError:
+        raise PipelineError(f"{path}: a value holds itself by an alias (`*name`); write it out") from None
     return YamlFile(str(path), content, lines)
+
+
+def read_value(text: str, *, of: str) -> Any:
+    """One value in YAML, as a setting on the command line is; `of` begins the message of a PipelineError."""
+    try:
+        return yaml.safe_load(text)
+    except _NOT_YAML as error:
+        raise PipelineError(f"{of}: the value is not YAML: {_problem(error)}; quote it") from None
+
+
+def _problem(error: BaseException) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return getattr(error, "problem", None) or str(error).splitlines()[0]
 
 
 def _note_lines(node: Any, keys: tuple[Hashable, ...], lines: dict[tuple[Any, ...], int], path: str) -> None:
@@ -68,6 +87,8 @@ def _note_lines(node: Any, keys: tuple[Hashable, ...], lines: dict[tuple[Any, ..
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise PipelineError(f"{path}:{key.start_mark.line + 1}: a key must be a word")
             if key.value in seen:
                 raise PipelineError(
                     f"{path}:{key.start_mark.line + 1}: the key '{key.value}' stands twice; keep one"

@@ -201,5 +201,9 @@ class Schedule:
         reasons = ", ".join(f"{k} {v}" for k, v in manifest["reasons"].items()) or "no rows came in"
         raise DataError(
             f"{state.step.label}: kept 0 of {manifest['rows_expected']} rows ({reasons}); "
-            f"read {state.step.folder}/rejected, loosen the step and run again"
+            + (
+                f"{state.step.folder}/rejected has file, line and cause of each; mend the data or `columns`"
+                if index == 0
+                else f"read {state.step.folder}/rejected, loosen the step and run again"
+            )
         )

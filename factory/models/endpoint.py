@@ -68,7 +68,7 @@ async def opened_endpoint(resources: Resources, *, who: str) -> AsyncIterator[En
 
     Raises PipelineError when no address is given or the key's variable is not set.
     """
-    key = api_key(resources.api_key_env)
+    key = api_key(resources)
     clients = clients_of(resources, key=key, who=who)
     most = resources.max_in_flight or _MOST_AT_ONCE
     async with AsyncExitStack() as stack:

@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from factory.core import PipelineError, Resources
+from factory.core.extras import lacking
 
-__all__ = ["address_of", "api_key", "clients_of", "reason_of", "retry_after_s"]
+__all__ = ["address_of", "api_key", "clients_of", "endpoint_lacks", "reason_of", "retry_after_s"]
 
 _CONNECT_S = 5.0
 """Time in which an endpoint that is there takes a connection, in seconds."""
@@ -18,27 +19,35 @@ _CONNECT_S = 5.0
 def clients_of(resources: Resources, *, key: str, who: str) -> list[Any]:
     """One `AsyncOpenAI` per address that retries nothing itself.
 
-    Raises PipelineError when the package is missing or no address is given.
+    Raises PipelineError when something is missing, as `endpoint_lacks` says.
     """
-    try:
-        from openai import AsyncOpenAI, Timeout
-    except ImportError as error:
-        raise PipelineError(f"{who} needs the package openai; run `pip install openai`") from error
-    urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url
-    if not urls:
-        raise PipelineError(f"{who} has no address; set `base_url` in the step's `resources`")
+    if missing := endpoint_lacks(resources):
+        raise PipelineError(f"{who} {missing}")
+    from openai import AsyncOpenAI, Timeout
+
+    urls = [resources.base_url] if isinstance(resources.base_url, str) else resources.base_url or ()
     limit = Timeout(resources.timeout_s, connect=min(_CONNECT_S, resources.timeout_s))
     return [AsyncOpenAI(base_url=url, api_key=key, max_retries=0, timeout=limit) for url in urls]
 
 
-def api_key(variable: str | None) -> str:
-    """The key in an environment variable. Raises PipelineError when it is named but not set."""
-    if variable is None:
-        return "none"
-    key = os.environ.get(variable)
-    if not key:
-        raise PipelineError(f"the environment variable {variable}, named by `api_key_env`, is not set")
-    return key
+def endpoint_lacks(resources: Resources) -> str | None:
+    """Why no endpoint can be asked: no package, no address, no key; null where it can."""
+    if missing := lacking("http", "openai"):
+        return missing
+    if not resources.base_url:
+        return "has no address; set `base_url` in the step's `resources`, as in http://localhost:8000/v1"
+    variable = resources.api_key_env
+    if variable is not None and not os.environ.get(variable):
+        return (
+            f"has no key: the environment variable {variable}, named by `api_key_env`, is not set; "
+            f"`export {variable}=...` sets it"
+        )
+    return None
+
+
+def api_key(resources: Resources) -> str:
+    """The key in the environment variable that is named; `none` where none is named."""
+    return os.environ.get(resources.api_key_env or "") or "none"
 
 
 def address_of(client: Any) -> str:

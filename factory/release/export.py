@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from factory.release.shards import Series
 from factory.release.spec import UNVERIFIED
 from factory.release.store import Folder
 from factory.release.versions import Release
+from factory.storage.file_system import local_path
 from factory.storage.folders import rename_folder
 from factory.storage.tables import read_batches
 
@@ -106,6 +108,9 @@ def export(
         said = TARGETS.broken.get(to, f"no format '{to}'; choose one of {', '.join(TARGETS)}")
         raise PipelineError(f"export: {said}")
     place = Folder(out)
+    local = local_path(out)
+    if local is not None and os.path.isfile(local):
+        raise WorkspaceError(f"{out}: is a file; name a new folder for the export")
     if place.names():
         raise WorkspaceError(f"{out}: is not empty; name a new folder for the export")
     target = TARGETS[to]

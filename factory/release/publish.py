@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from factory.core import DataError, FactoryError
+from factory.core.extras import install_line
 from factory.release.front_matter import HUB_LICENSES
 from factory.release.store import Folder
 from factory.release.versions import MANIFEST, Release, verify_release
@@ -167,7 +168,7 @@ def _hub() -> Any:
         import huggingface_hub.utils
     except ImportError as error:
         raise FactoryError(
-            "publish: needs huggingface_hub; pip install 'distillation-factory[hub]'"
+            f"publish: needs huggingface_hub, which is not installed; run `{install_line('hub')}`"
         ) from error
     return huggingface_hub
 

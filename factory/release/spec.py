@@ -131,10 +131,9 @@ class ReleaseSpec(BaseModel):
     @field_validator("verdicts", mode="before")
     @classmethod
     def _null_is_unverified(cls, verdicts: Any) -> Any:
-        named = (
-            [UNVERIFIED if one is None else one for one in verdicts] if isinstance(verdicts, list) else None
-        )
-        return verdicts if named is None else sorted(set(named), key=str)
+        named = [UNVERIFIED if one is None else one for one in verdicts] if isinstance(verdicts, list) else []
+        # Only words can stand twice; what else there is the field itself refuses.
+        return sorted(set(named)) if named and all(isinstance(one, str) for one in named) else verdicts
 
     def identity(self) -> dict[str, Any]:
         """All of it: every field can change a byte of the release."""

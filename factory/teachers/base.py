@@ -183,6 +183,10 @@ class Teacher(BaseModel, ABC):
         """Requests that one completion takes at most."""
         return 1
 
+    def lacks(self, resources: Resources) -> str | None:
+        """What it cannot be opened without and does not have here, and what to do; null: nothing."""
+        return None
+
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """All that can change a text, as JSON values: digests in place of paths, no address, no key."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from factory.core import DataError
+from factory.core import DataError, PipelineError
 from factory.storage.files import exists, open_read, sha256, stat
 from factory.storage.folders import find_files
 
@@ -30,7 +30,7 @@ def stored_files(patterns: Sequence[str]) -> list[str]:
         named = [url for url, _ in find_files(pattern)]
         files = [url for url in named if url.endswith(_SUFFIXES) and (url != pattern or exists(url))]
         if not files:
-            raise DataError(
+            raise PipelineError(
                 f"no completions at {pattern}; wanted a file or folder of files that end in "
                 f"{', '.join(_SUFFIXES)}"
             )

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from factory.core import Resources
 from factory.models.endpoint import Endpoint, PromptRefused, opened_endpoint
+from factory.models.endpoint_clients import endpoint_lacks
 from factory.teachers.base import (
     Completion,
     FinishReason,
@@ -54,6 +55,11 @@ class Http(Teacher):
     def identity(self) -> dict[str, Any]:
         """The fields: an endpoint's address is none of them."""
         return self.model_dump(mode="json", exclude={"label", "token_limit"})
+
+    def lacks(self, resources: Resources) -> str | None:
+        """The client's package, an address or the key."""
+        missing = endpoint_lacks(resources)
+        return None if missing is None else f"teacher '{self.name}' {missing}"
 
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:

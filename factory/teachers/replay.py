@@ -67,6 +67,10 @@ class Replay(Teacher):
         """The label."""
         return self.label
 
+    def lacks(self, resources: Resources) -> str | None:
+        """What the fallback lacks."""
+        return None if self.fallback is None else self.fallback.lacks(resources)
+
     def identity(self) -> dict[str, Any]:
         """The fields, with the digest of the files in place of their names."""
         fields = self.model_dump(mode="json", exclude={"files", "label", "fallback"})

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from factory.core import PipelineError, Resources
+from factory.core.extras import lacking
 from factory.core.paths import DataPath, ModelName
 from factory.models.resolve import ModelFolder, resolve
 from factory.models.vllm_process import BatchEngine, batch_engine, opened_engine, stored_dtype
@@ -66,6 +67,11 @@ class Vllm(Teacher):
         fields = self.model_dump(mode="json", exclude={"model", "revision", "label", "lora"})
         adapter = {} if self.lora is None else {"lora": content_digest(_adapter_files(self.lora))}
         return {**fields, "model": self._folder().digest, **adapter}
+
+    def lacks(self, resources: Resources) -> str | None:
+        """vLLM, in the build for this machine."""
+        missing = lacking("vllm", "vllm")
+        return None if missing is None else f"teacher '{self.name}' {missing} (without a GPU: [cpu])"
 
     @asynccontextmanager
     async def open(self, resources: Resources) -> AsyncIterator[LiveTeacher]:

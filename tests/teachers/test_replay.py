@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from factory.core import DataError, Flow, Resources, Site, problem_id
+from factory.core import DataError, Flow, PipelineError, Resources, Site, problem_id
 from factory.stages.sampling.sample import Sample
 from factory.teachers import split_reasoning
 from tests.teachers.faulty import faulty
@@ -138,7 +138,7 @@ def test_says_which_line_is_wrong(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no completions at"):
+    with pytest.raises(PipelineError, match="no completions at"):
         run(tmp_path, {"files": str(tmp_path / "none.jsonl")})
     for columns in ({"prompt": "a"}, {"content": "b"}, {"prompt": "a", "id": "b", "content": "c"}):
         with pytest.raises(ValidationError, match="wanted"):

@@ -59,7 +59,7 @@ class LLMJudge(Verifier):
     """How the answer to one's own template is written: true or false, a grade, or the items of the rubric."""
     votes: int = Field(default=1, ge=1)
     """Samples per case; above 1 they are drawn with `temperature`."""
-    temperature: float = Field(default=0.6, ge=0)
+    temperature: float = Field(default=0.6, ge=0, le=5)
     """Used for several votes; a single vote is greedy."""
     threshold: float = Field(default=0.5, gt=0, le=1)
     """Least mean score of a pass."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from factory.core import REVIEW, Apply, Flow, Role, Site, Stage, cut, digest, prompt_texts
+from factory.core.extras import lacking
 from factory.core.paths import DataPath
 from factory.embeddings.embedder import opened_embedder
 from factory.stages.decisions import with_notes
@@ -81,6 +82,10 @@ class Decontaminate(Stage):
         plain = self.model_dump(mode="json", exclude={"name"})
         plain["embedding"] = self.embedding.identity() if self.embedding else None
         return plain | {"benchmarks": [b.identity() for b in declared(self.benchmarks)]}
+
+    def lacks(self, site: Site) -> str | None:
+        """The embedder of the rule by embeddings."""
+        return None if self.embedding is None else lacking("curation", "sentence_transformers")
 
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:

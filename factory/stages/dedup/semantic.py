@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from factory.core import Site, Spread, Survey
+from factory.core.extras import lacking
 from factory.embeddings.embedder import Embed, model_digest, opened_embedder
 from factory.embeddings.embedding_model import EmbeddingModel
 from factory.models.resolve import EMBEDDER
@@ -54,6 +55,10 @@ class DedupSemantic(DedupStage):
     def identity(self) -> dict[str, Any]:
         """Fields with the model's content in place of its name."""
         return super().identity() | {"model": model_digest(self.model)}
+
+    def lacks(self, site: Site) -> str | None:
+        """The search and the embedder."""
+        return lacking("curation", "faiss", "sentence_transformers")
 
     @contextmanager
     def open_survey(self, site: Site) -> Iterator[Survey]:

@@ -103,6 +103,10 @@ class Perplexity(Filter):
         plain = self.model_dump(mode="json", exclude={"name", "teacher"})
         return plain | {"teacher": self.teacher.identity()}
 
+    def lacks(self, site: Site) -> str | None:
+        """What the teacher lacks."""
+        return self.teacher.lacks(site.resources)
+
     @contextmanager
     def open(self, site: Site) -> Iterator[Apply]:
         """Holds the kept scores; the model is loaded when one is missing."""

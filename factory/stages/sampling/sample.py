@@ -136,6 +136,11 @@ class Sample(Drawing):
         until = None if self.until is None else self.until.identity()
         return {**super().identity(), "until": until, "interpreter": self._code_run()}
 
+    def lacks(self, site: Site) -> str | None:
+        """What the teacher lacks, or a verifier of `until`."""
+        judging = None if self.until is None else self.until.verify().lacks(site)
+        return super().lacks(site) or judging
+
     def draw_fields(self) -> dict[str, Any]:
         """What decides a text: not n, nor when to stop."""
         shots = [shot.model_dump() for shot in self.shots]

@@ -53,8 +53,8 @@ class Drawing(Stage):
     """Who answers."""
     system: str | None = None
     """System turn that the teacher sees, in place of the prompt's own; null: the prompt as it is."""
-    temperature: Annotated[float, Field(ge=0)] = 0.6
-    """0 takes the likeliest token every time."""
+    temperature: Annotated[float, Field(ge=0, le=5)] = 0.6
+    """0 takes the likeliest token every time; above 2, the limit of most endpoints, texts are noise."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
     """Share of probability that the likeliest tokens must hold together to be drawn from."""
     top_k: Annotated[int, Field(ge=0)] = 0
@@ -133,6 +133,11 @@ class Drawing(Stage):
             micro = price.micro_dollars(found["prompt_tokens"], found["completion_tokens"])
             found["dollars"] = round(micro / 1e6, 4)
         return found
+
+    def lacks(self, site: Site) -> str | None:
+        """What the teacher lacks; nothing where the journal has answers, which may be all that is wanted."""
+        missing = self.answering().lacks(site.resources)
+        return missing if missing and journal_means(self.journal_url(site)) is None else None
 
     def watch(self, site: Site) -> Callable[[], Mapping[str, int]]:
         """Counts the completions that come into the journal."""

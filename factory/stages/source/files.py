@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from factory.core import DataError, PipelineError
+from factory.storage.file_system import local_path
 from factory.storage.files import open_read, stat
 from factory.storage.folders import find_files
 
@@ -55,6 +57,11 @@ class DataFile:
     def at(cls, url: str, *, name: str) -> DataFile:
         """The file at `url`; PipelineError for an unknown suffix or a file that is not there."""
         form, compression = _form(name)
+        here = local_path(url)
+        if here is not None and os.path.exists(here) and not os.path.isfile(here):
+            raise PipelineError(
+                f"input file '{url}' is no file but a pipe, socket or device; copy it into one"
+            )
         try:
             found = stat(url)
         except FileNotFoundError:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from factory.core import PipelineError
+from factory.core.extras import install_line
 from factory.stages.source.records import Record
 
 __all__ = ["HubDataset", "hub_dataset"]
@@ -45,7 +46,8 @@ def hub_dataset(name: str, *, config: str | None, split: str, revision: str | No
         rows = len(_loaded(name, config, split, commit))
     except ImportError as error:
         raise PipelineError(
-            f"dataset '{name}' needs the extra `hub` ({error}); install it, or use `files`"
+            f"dataset '{name}' needs {error.name}, which is not installed; run `{install_line('hub')}`, "
+            "or name local copies under `files`"
         ) from error
     except Exception as error:
         # The libraries raise errors of many kinds for a hub that is away and for a name that is wrong.

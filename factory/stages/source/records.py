@@ -55,7 +55,8 @@ def records(file: DataFile, *, max_bytes: int, start: Mark | None = None) -> Ite
         return
     with file.plain_bytes() as stream:
         if file.form in ("csv", "tsv"):
-            yield from _csv(stream, max_bytes, delimiter="," if file.form == "csv" else "\t")
+            delimiter = "," if file.form == "csv" else "\t"
+            yield from _csv(stream, max_bytes, delimiter=delimiter, name=file.url)
         elif file.form == "json" and not _holds_lines(stream):
             yield from _array(_text(stream), max_bytes, name=file.url)
         else:
@@ -131,10 +132,12 @@ def _array(stream: io.TextIOBase, max_bytes: int, *, name: str) -> Iterator[Reco
         buffer, at, step, ended = buffer[at:] + more, 0, step * 2, not more
 
 
-def _csv(stream: BinaryIO, max_bytes: int, *, delimiter: str) -> Iterator[Record]:
+def _csv(stream: BinaryIO, max_bytes: int, *, delimiter: str, name: str) -> Iterator[Record]:
     csv.field_size_limit(max_bytes)
     rows = csv.reader(_text(stream), delimiter=delimiter)
     header = next(rows, [])
+    if twice := next((column for column in header if header.count(column) > 1), None):
+        raise DataError(f"input file '{name}' has two columns '{twice}'; name each differently")
     while True:
         line = rows.line_num + 1
         try:

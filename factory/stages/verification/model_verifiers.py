@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from factory.core import Resources, Site, digest
+from factory.core.extras import lacking
 from factory.core.paths import DataPath, ModelName, resolve_path
 from factory.models.resolve import resolve
 from factory.models.reward_models import opened_scorer
@@ -55,6 +56,12 @@ class RewardRoute(Reward, Route):
     def identity(self) -> dict[str, Any]:
         """Fields, with the digest of the model in place of where it lies."""
         return super().identity() | {"model": self._digest()}
+
+    def lacks(self, resources: Resources) -> str | None:
+        """vLLM, or what runs the model in its place."""
+        runner = ("vllm",) if self.runner == "vllm" else ("torch", "transformers")
+        missing = lacking("vllm", *runner)
+        return None if missing is None else f"verifier 'reward' {missing} (without a GPU: [cpu])"
 
     @contextmanager
     def opened(self, site: Site) -> Iterator[Opened]:
@@ -147,6 +154,15 @@ class JudgeRoute(LLMJudge, Route):
         """Those that it may rescue."""
         return frozenset(self.rescues)
 
+    def lacks(self, resources: Resources) -> str | None:
+        """What its model lacks."""
+        missing = self.teacher.lacks(self._reached_by(resources))
+        return None if missing is None else f"the judge's {missing}"
+
+    def _reached_by(self, step: Resources) -> Resources:
+        own = {name: getattr(self.resources, name) for name in self.resources.model_fields_set}
+        return Resources.model_validate({**step.model_dump(), **own})
+
     def identity(self) -> dict[str, Any]:
         """Fields, with the identity of the teacher and the text of the template, not where they are."""
         elsewhere = ("resources", "prompt_file")
@@ -160,8 +176,7 @@ class JudgeRoute(LLMJudge, Route):
         A model in this process is known by its weights, so what it said of a canary stays true; who answers
         behind an endpoint is known by word alone, so canaries are asked anew in every run.
         """
-        own = {name: getattr(self.resources, name) for name in self.resources.model_fields_set}
-        resources = Resources.model_validate({**site.resources.model_dump(), **own})
+        resources = self._reached_by(site.resources)
         form = judgements(self.form)
         url = f"{site.cache_url.rstrip('/')}/judgements/{digest(self.teacher.identity())}"
         bill = _Bill(f"{url}/spent", resources)

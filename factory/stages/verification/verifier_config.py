@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
-from factory.core import Site, storable
+from factory.core import Resources, Site, storable
 from verifiers import Case, Verdict, Verifier
 from verifiers.canaries import Canary
 
@@ -95,6 +95,10 @@ class Route(Verifier):
             return f"the domain '{case.domain}' is none of its own"
         if self.wants is not None and getattr(case, self.wants) is None:
             return f"there is no {self.wants}" if self.wants == "reference" else f"there are no {self.wants}"
+        return None
+
+    def lacks(self, resources: Resources) -> str | None:
+        """What it cannot be opened without and does not have here, and what to do; null: nothing."""
         return None
 
     def may_turn(self) -> frozenset[str]:

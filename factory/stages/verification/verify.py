@@ -60,6 +60,10 @@ class Verify(Stage):
         plain = self.model_dump(mode="json", exclude={"name", "verifiers"})
         return plain | {"verifiers": [verifier.identity() for verifier in self.verifiers]}
 
+    def lacks(self, site: Site) -> str | None:
+        """What the first verifier lacks that lacks something."""
+        return next((missing for v in self.verifiers if (missing := v.lacks(site.resources))), None)
+
     def report(self, site: Site) -> dict[str, Any] | None:
         """How often each verifier was wrong where the right verdict is known."""
         found = measured(self.verifiers, identity=self.identity(), site=site)

@@ -1,0 +1,1 @@
+"""Wrong inputs of the command line, by where they come from."""
