@@ -29,6 +29,7 @@ def card(manifest: Mapping[str, Any], *, files: Sequence[File], schemas: Mapping
         funnel=_funnel(manifest),
         verdicts=_verdict_counts(manifest["verdicts"]),
         verifiers=[[v["verifier"], v["version"], v["verdicts"]] for v in manifest["verifiers"]],
+        dedup=dedup_figures(manifest["reports"]),
         decontamination=[_decontamination(entry) for entry in manifest["decontamination"]],
         tokens=_tokens(manifest["tokens"]),
         sources=[[row[key] for key in header] for row in manifest["sources"]],
@@ -75,4 +76,30 @@ def _tokens(tokens: Mapping[str, Any]) -> list[list[Any]]:
         ["completion tokens in released rows", tokens["completion"]],
         *([f"completion length {key}", value] for key, value in tokens["completion_length"].items()),
         *([f"spent: {key}", value] for key, value in tokens["spent"].items()),
+    ]
+
+
+_DEDUP_FIGURES = {
+    "pairs_judged": "pairs judged",
+    "removed_answers_known": "removed rows whose answer and the kept one's are known",
+    "removed_answers_differ_share": "of these with another answer (an upper bound of false removals)",
+    "planted_same_found": "planted copies of these rows that are found",
+    "planted_other_merged": "planted other problems that are taken for copies",
+    "conflicts": "texts that are alike and have other answers",
+    "review": "rows kept and marked for review",
+    "unreadable": "rows that the embedder cannot read",
+}
+
+
+def dedup_figures(reports: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How sure each dedup is of what it removed: figures and alarms by step, in the words of a reader."""
+    return [
+        {
+            "step": step,
+            "figures": [[said, found[key]] for key, said in _DEDUP_FIGURES.items() if key in found],
+            "unreadable": found.get("unreadable_by_script") or {},
+            "alarms": found.get("alarms", []),
+        }
+        for step, found in reports.items()
+        if isinstance(found, Mapping) and "planted_same_found" in found
     ]

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from factory.release.card import dedup_figures
 from factory.release.templates import template
 
 __all__ = ["report"]
@@ -87,7 +88,16 @@ def _tables(manifest: Mapping[str, Any]) -> list[tuple[str, list[str], list[list
         [row["setting"], _pretty(row["value"]), row["provenance"] or "not stated"]
         for row in manifest["settings"]
     ]
+    dedup = [
+        (
+            f"How sure '{found['step']}' is",
+            ["figure", "value"],
+            [*found["figures"], *(["alarm", alarm] for alarm in found["alarms"])],
+        )
+        for found in dedup_figures(manifest["reports"])
+    ]
     tables = [
+        *dedup,
         ("Sources and licenses", ["source", "license", "domain", "rows", "distinct prompts"], sources),
         ("Verifiers", ["verifier", "version", "verdicts on released rows"], verifiers),
         ("Settings and where they come from", ["setting", "value", "provenance"], settings),

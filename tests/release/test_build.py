@@ -294,6 +294,34 @@ def test_reports_that_the_caller_adds_reach_manifest_and_card(
     assert "Code ran in sandbox tier `gvisor`." in text
 
 
+def test_card_and_page_say_how_sure_a_dedup_is(steps: Sequence[FinishedStep], tmp_path: Path) -> None:
+    found = {
+        "planted_same_found": 0.97,
+        "planted_other_merged": 0.0,
+        "removed_answers_differ_share": 0.25,
+        "unreadable": 7,
+        "unreadable_by_script": {"Georgian": 7},
+        "alarms": ["one group holds 60 rows"],
+    }
+    made = build_release(
+        ReleaseSpec(),
+        steps,
+        root=str(tmp_path),
+        pipeline_name="sums",
+        pipeline_yaml="",
+        reports={"dedup-semantic": found, "other": {"rows": 3}},
+    )
+    card, page = (Path(made.url, name).read_text() for name in ("README.md", "report.html"))
+    for said in (
+        "| planted copies of these rows that are found | 0.97 |",
+        "Georgian 7",
+        "**Alarm:** one group",
+    ):
+        assert said in card, f"the card does not say {said!r}"
+    assert "planted copies of these rows that are found" in page
+    assert "one group holds 60 rows" in page
+
+
 def test_settings_carry_their_provenance(release: Release) -> None:
     found = {row["setting"]: row for row in release.manifest["settings"]}
     assert found["stages.pass-rate.min"] == {
