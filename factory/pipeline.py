@@ -17,7 +17,7 @@ from factory.core import REVIEW, PipelineError, Resources, SourceStage, Stage
 from factory.core.plain_numbers import misread
 from factory.core.yaml_file import YamlFile, read_value, read_yaml
 from factory.release.release_gate import check_columns as check_release
-from factory.release.release_gate import check_verifiers
+from factory.release.release_gate import check_stored_system, check_verifiers
 from factory.release.spec import ReleaseSpec
 from factory.stages.verification.verifier_configs import VERIFIERS
 
@@ -69,6 +69,7 @@ def load_pipeline(path: str | Path, *, changes: Sequence[str] = ()) -> Pipeline:
     if pipeline.release is not None:
         check_release(pipeline.release, schema)
         check_verifiers(pipeline.release, pipeline.stages)
+        check_stored_system(pipeline.release, pipeline.stages)
     return pipeline
 
 

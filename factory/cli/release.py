@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from factory.release.export import TARGETS
 from factory.release.export import export as export_rows
 from factory.release.pairs import Pick
 from factory.release.publish import publish as publish_release
+from factory.release.reasoning import Reasoning
 from factory.release.versions import (
     Release,
     delete_release,
@@ -120,9 +122,16 @@ def export(
     allow_truncated: Annotated[
         bool, typer.Option("--allow-truncated", help="Keep answers cut by the limit.")
     ] = False,
+    reasoning: Annotated[
+        Reasoning | None, typer.Option(help="Where reasoning goes; left out: the format's usual place.")
+    ] = None,
+    validation: Annotated[float, typer.Option(help="Share of problems for a validation split.")] = 0.0,
+    template: Annotated[
+        str | None, typer.Option(help="The student's chat template: refuse what it loses the reasoning of.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a release in the format of a trainer."""
+    """Write a release as a folder that a trainer takes: rows, README, settings."""
     done = export_rows(
         open_release(release),
         to,
@@ -131,14 +140,23 @@ def export(
         rejected=rejected,
         seed=seed,
         allow_truncated=allow_truncated,
+        reasoning=reasoning,
+        validation=validation,
+        template=template,
     )
     if as_json:
-        plain = {"files": list(done.files), "rows": done.rows}
-        print_json({**plain, "skipped": dict(done.skipped), "verdicts": dict(done.verdicts)})
+        print_json(asdict(done))
         return
     skipped = f", skipped {dict(done.skipped)}" if done.skipped else ""
     verdicts = f"; {counted(done.verdicts)}" if done.verdicts else ""
     console.print(f"{done.rows:,} rows in {len(done.files)} files below {out}{skipped}{verdicts}")
+    if done.reasoning_lost is not None:
+        console.print(f"the template keeps {1 - done.reasoning_lost:.1%} of the reasoning")
+    elif done.reasoning in ("field", "thinking"):
+        console.print(
+            f"reasoning is in a field ({done.reasoning}) that many chat templates drop; "
+            "--template FILE measures it"
+        )
 
 
 def publish(

@@ -18,7 +18,17 @@ from factory.release.release_gate import is_truncated, is_unanswered
 from factory.release.versions import Release
 from factory.storage.tables import read_batches, read_schema
 
-__all__ = ["LIGHT_R1_DPO_SCHEMA", "TRL_DPO_SCHEMA", "Pick", "light_r1_pair", "pairs", "trl_pair"]
+__all__ = [
+    "KTO_SCHEMA",
+    "LIGHT_R1_DPO_SCHEMA",
+    "TRL_DPO_SCHEMA",
+    "Pick",
+    "judged",
+    "kto_row",
+    "light_r1_pair",
+    "pairs",
+    "trl_pair",
+]
 
 Pick = Literal["first", "shortest", "longest", "random"]
 """Which completion stands for a problem: lowest sample index, fewest or most tokens, or drawn by the seed."""
@@ -34,6 +44,19 @@ TRL_DPO_SCHEMA = pa.schema(
         ("id", pa.string()),
         ("chosen_id", pa.string()),
         ("rejected_id", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
+    ]
+)
+KTO_SCHEMA = pa.schema(
+    [
+        ("prompt", pa.list_(MESSAGE)),
+        ("completion", pa.list_(REASONED_MESSAGE)),
+        ("label", pa.bool_()),
+        ("id", pa.string()),
+        ("completion_id", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
     ]
 )
 LIGHT_R1_DPO_SCHEMA = pa.schema([("conversations", pa.list_(TURN)), ("chosen", TURN), ("rejected", TURN)])
@@ -48,6 +71,8 @@ _COLUMNS = pa.schema(
         ("content", pa.string()),
         ("completion_tokens", pa.int32()),
         ("verdict", pa.string()),
+        ("source", pa.string()),
+        ("license", pa.string()),
     ]
 )
 _BUCKET_BYTES = 128 << 20
@@ -85,7 +110,27 @@ def trl_pair(pair: Pair) -> dict[str, Any]:
         "id": right["id"],
         "chosen_id": right["completion_id"],
         "rejected_id": wrong["completion_id"],
+        "source": right["source"],
+        "license": right["license"],
     }
+
+
+def judged(release: Release) -> Iterator[Row]:
+    """Every completion that is verified right or wrong: released ones, and rejected ones that are wrong.
+
+    Raises:
+        DataError: the rows carry no verdicts.
+    """
+    for path, verdicts in _sides(release):
+        for table in _usable(path, verdicts):
+            yield from table.to_pylist()
+
+
+def kto_row(row: Row) -> dict[str, Any]:
+    """TRL's unpaired preference row: `label` says whether the completion is right."""
+    names = ("prompt", "id", "completion_id", "source", "license")
+    known = {name: row[name] for name in names}
+    return {**known, "completion": [_message(row)], "label": row["verdict"] == "pass"}
 
 
 def light_r1_pair(pair: Pair) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def grpo_row(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def verl_row(row: Mapping[str, Any], *, index: int) -> dict[str, Any]:
+def verl_row(row: Mapping[str, Any], *, index: int, split: str = "train") -> dict[str, Any]:
     """A problem for verl; the tests are the ground truth where there is no reference.
 
     verl chooses its own reward by `data_source` and raises for a name that it does not know. Math with a
@@ -90,7 +90,7 @@ def verl_row(row: Mapping[str, Any], *, index: int) -> dict[str, Any]:
             "ground_truth": gold if gold is not None else _as_text(row.get("tests")),
         },
         "extra_info": {
-            "split": "train",
+            "split": split,
             "index": index,
             "id": row.get("id"),
             "source": row.get("source"),

@@ -15,6 +15,7 @@ from factory.stages.answers.verdict_evidence import verdict_evidence
 
 __all__ = [
     "check_columns",
+    "check_stored_system",
     "check_verifiers",
     "data_schema",
     "hold_back",
@@ -56,6 +57,23 @@ def check_verifiers(spec: ReleaseSpec, stages: Sequence[Stage]) -> None:
             f"release: step '{judging[-1].step_name}' checks the form alone ({names}), so no row can pass; "
             f"add a verifier that knows what is right, or {_MEANT}"
         )
+
+
+def check_stored_system(spec: ReleaseSpec, stages: Sequence[Stage]) -> None:
+    """Raises PipelineError where a step stores a system turn that the layout has no place for."""
+    from factory.stages.sampling.sample import Sample
+
+    layout = LAYOUTS.get(spec.layout)
+    stored = [s for s in stages if isinstance(s, Sample) and s.stored_system is not None]
+    shown = [{"role": "system", "content": "x"}, {"role": "user", "content": "x"}]
+    if layout is None or not stored or layout.fits(shown):
+        return
+    able = ", ".join(["rows", *(name for name, other in LAYOUTS.items() if other.fits(shown))])
+    raise PipelineError(
+        f"release: step '{stored[-1].step_name}' stores a system turn (stored_system), and layout "
+        f"'{spec.layout}' has no place for one, so every row would be held back; leave stored_system out, or "
+        f"choose one of {able}"
+    )
 
 
 def verdict_words(table: pa.Table) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-__all__ = ["template"]
+__all__ = ["plain_template", "template"]
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -33,6 +33,11 @@ def _environment() -> jinja2.Environment:
 def template(name: str) -> jinja2.Template:
     """One of the files of this folder."""
     return _environment().get_template(name)
+
+
+def plain_template(text: str) -> jinja2.Template:
+    """A text that is no HTML, in which nothing is escaped."""
+    return _environment().overlay(autoescape=False).from_string(text)
 
 
 def _number(value: float) -> str:
