@@ -14,8 +14,6 @@ import yaml
 from factory.core import MESSAGE, Apply, DataError, Resources, Site
 from factory.release.store import Folder
 from factory.release.versions import Release
-from factory.stages.verification.verifier_configs import VERIFIERS
-from factory.stages.verification.verify import Verify
 from factory.teachers.base import split_reasoning
 
 __all__ = ["Rewards", "verifier_settings"]
@@ -36,6 +34,8 @@ class Rewards:
 
     def __init__(self, verifiers: Sequence[Mapping[str, Any]], *, rule: str = "all") -> None:
         """`verifiers` and `rule` as a `verify` step has them."""
+        from factory.stages.verification.verify import Verify  # a package's verifier may import this module
+
         settings = {"verifiers": list(verifiers), "rule": rule, "max_unjudged_share": 1.0}
         self._stage = Verify.model_validate({"type": "verify", **settings})
         self._lock = threading.Lock()
@@ -96,4 +96,6 @@ def verifier_settings(release: Release) -> tuple[list[dict[str, Any]], str, list
 
 
 def _is_rule(name: str) -> bool:
+    from factory.stages.verification.verifier_configs import VERIFIERS
+
     return name in VERIFIERS and VERIFIERS[name].by_rules and not VERIFIERS[name].together

@@ -1,4 +1,4 @@
-"""An export is a folder that a trainer takes: rows, splits, a page, settings, reasoning where it was asked for."""
+"""An export is a folder that a trainer takes: rows, splits, a page, settings, reasoning in its place."""
 
 from __future__ import annotations
 
