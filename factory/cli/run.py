@@ -13,8 +13,9 @@ import typer
 from factory.api import Finished
 from factory.api import run as run_pipeline
 from factory.cli.show import console, counted, funnel, print_json, table
+from factory.core import PipelineError
 from factory.core.paths import is_url
-from factory.engine.plan import previous_run
+from factory.engine.plan import previous_run, run_status
 from factory.release.versions import Release
 from factory.session import Session, open_session, pipeline_root
 
@@ -161,7 +162,9 @@ def submit(
         words += ["--set", change]
     if limit is not None:
         words += ["--limit", str(limit)]
-    passed = {name: os.environ[name] for name in env or [] if name in os.environ}
+    if missing := [name for name in env or [] if name not in os.environ]:
+        raise PipelineError(f"--env {missing[0]}: is not set here; set it, or leave the option out")
+    passed = {name: os.environ[name] for name in env or []}
     if not is_url(session.workspace) and not _is_here(address):
         console.print(f"note: the workspace {session.workspace} must be a folder that every node shares")
     job = submit_job(shlex.join(words), address=address, working_dir=os.getcwd(), env=passed, follow=follow)
@@ -183,6 +186,7 @@ def status(pipeline: PipelineFile, workspace: Workspace = None, as_json: AsJson 
     if record is None:
         console.print(f"{root}: never run; `factory run {pipeline}` starts it")
         return
+    record["status"] = run_status(root, record)
     if as_json:
         print_json(record)
         return
@@ -198,5 +202,7 @@ def status(pipeline: PipelineFile, workspace: Workspace = None, as_json: AsJson 
     ]
     table(["step", "state", "shards", "kept", "rejected"], rows, right=["shards", "kept", "rejected"])
     console.print(f"\nrun {record['run']}: {record['status']}, last heard of {record['updated']}")
+    if record["status"] == "lost":
+        console.print(f"it ended without a word, killed or cut off; `factory run {pipeline}` resumes it")
     if record["error"]:
         console.print(f"error: {record['error']}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from factory.core import DataError
 from factory.engine.steps import Step
 from factory.storage.files import join, list_names, read_json
+from factory.storage.lease import STALE_S, is_alive
 
-__all__ = ["PlannedStep", "Preview", "make_plan", "previous_run"]
+__all__ = ["PlannedStep", "Preview", "make_plan", "previous_run", "run_status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,26 @@ class Preview:
 
 def previous_run(root: str) -> dict[str, Any] | None:
     """The record of the last run of this pipeline, or null."""
-    names = [n for n in list_names(join(root, "runs")) if n.endswith(".json")]
-    if not names:
-        return None
-    record: dict[str, Any] = read_json(join(root, "runs", names[-1]))
-    return record
+    found = []
+    for name in list_names(join(root, "runs")):
+        try:
+            record: dict[str, Any] = read_json(join(root, "runs", name))
+            found.append((int(record.get("generation", 0)), name, record))
+        except (DataError, AttributeError, TypeError, ValueError):
+            continue  # torn by a kill or a full disk
+    # The number of the run, not its time: a clock that was wrong once would hide all later runs.
+    return max(found, key=lambda one: one[:2])[2] if found else None
+
+
+def run_status(root: str, record: Mapping[str, Any]) -> str:
+    """What became of a run: its own last word, or `lost` where it is over and had none."""
+    if record["status"] != "running":
+        return str(record["status"])
+    alive = is_alive(root)
+    if alive is None:
+        age = datetime.now(UTC) - datetime.fromisoformat(record["updated"])
+        alive = abs(age.total_seconds()) < STALE_S
+    return "running" if alive else "lost"
 
 
 def make_plan(

@@ -8,11 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from factory.core import BudgetSpent, DamagedFile, FactoryError, StageError
+from factory.core import BudgetSpent, DamagedFile, StageError, WorkspaceError
 from factory.engine.executor import Executor, LocalExecutor, Lost, Outcome
 from factory.engine.progress import Board, snapshot
 from factory.engine.schedule import Schedule
@@ -50,11 +51,17 @@ class RunRecord:
     run_id: str
     steps: Sequence[Step]
 
+    def note(self, status: str, schedule: Schedule | None, *, error: str | None = None) -> None:
+        """Writes the record where it can be: on a full disk what ends the run is told, not this."""
+        with suppress(WorkspaceError):
+            self.write(status, schedule, error=error)
+
     def write(self, status: str, schedule: Schedule | None, *, error: str | None = None) -> None:
         """Writes the record; status is running, ok, incomplete, failed or interrupted."""
         progress = snapshot(schedule) if schedule else [{} for _ in self.steps]
         record = {
             "run": self.run_id,
+            "generation": self.steps[0].site.generation,
             "status": status,
             "error": error,
             "host": platform.node(),
@@ -118,14 +125,14 @@ def _work(schedule: Schedule, record: RunRecord, *, local: bool, address: str | 
     except KeyboardInterrupt:
         # Whoever cannot wait for the units under way ends the process by asking once more.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        record.write("interrupted", schedule)
+        record.note("interrupted", schedule)
         raise
     except BudgetSpent as error:
         early = False  # what is under way is paid for
-        record.write("incomplete", schedule, error=f"budget: {error}")
+        record.note("incomplete", schedule, error=f"budget: {error}")
         raise
-    except FactoryError as error:
-        record.write("failed", schedule, error=str(error))
+    except Exception as error:
+        record.note("failed", schedule, error=str(error))
         raise
     finally:
         executor.close(early=early)
@@ -156,7 +163,7 @@ def _loop(schedule: Schedule, executor: Executor, board: Board, record: RunRecor
         _tell(schedule)
         board.show(schedule)
         if time.monotonic() - written > RECORD_EVERY_S:
-            record.write("running", schedule)
+            record.note("running", schedule)
             written = time.monotonic()
 
 

@@ -28,7 +28,7 @@ from factory.storage.file_system import local_path
 from factory.storage.files import create_bytes, exists, join, list_names, read_bytes, read_json, write_json
 from factory.storage.folders import remove
 
-__all__ = ["Fence", "Lease", "fence", "lease"]
+__all__ = ["STALE_S", "Fence", "Lease", "fence", "is_alive", "lease"]
 
 HEARTBEAT_S = 10.0
 STALE_S = 60.0
@@ -78,6 +78,22 @@ def lease(root: str) -> Iterator[Lease]:
     path = local_path(root)
     with _remote(root) if path is None else _local(root, path) as generation:
         yield Lease(root, generation)
+
+
+def is_alive(root: str) -> bool | None:
+    """Whether the run that took the folder last still lives; null where only another machine knows."""
+    path = local_path(root)
+    if path is None:
+        taken = _taken(root)
+        held = _read_holder(root, taken[-1]) if taken else {}
+        return time.time() - held.get("beat", 0) < STALE_S and not _is_dead(held)
+    try:
+        held = _first_document(read_bytes(join(path, "lease.json")))
+    except FileNotFoundError:
+        return False
+    if not held.get("pid") or _is_dead(held):
+        return False
+    return True if held.get("machine") == _machine() else None
 
 
 def _generation(root: str) -> int:
@@ -162,7 +178,13 @@ def _local(root: str, path: str) -> Iterator[int]:
         os.pwrite(handle, content, 0)
         os.ftruncate(handle, len(content))
         os.fsync(handle)
-        yield generation
+        try:
+            yield generation
+        finally:
+            content = json.dumps({"generation": generation, "pid": 0}).encode()
+            with suppress(OSError):
+                os.pwrite(handle, content, 0)
+                os.ftruncate(handle, len(content))
     finally:
         os.close(handle)
 
