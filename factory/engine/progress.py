@@ -16,6 +16,7 @@ from rich.table import Table
 
 from factory.engine.pace import Pace
 from factory.engine.schedule import Schedule
+from factory.engine.stall import Stall
 from factory.engine.states import StepState
 
 __all__ = ["Board", "line", "share_done", "snapshot"]
@@ -70,6 +71,7 @@ class Board:
         self._paces: dict[int, Pace] = {}
         self._started = self._shown = time.monotonic()
         self._noted = 0.0
+        self._stall = Stall()
         self._console = Console(stderr=True)
         self._live: Live | None = None
 
@@ -94,6 +96,8 @@ class Board:
             return
         self._noted = now
         records = self._seen(schedule)
+        if stalled := self._stall.note(schedule, records):
+            self._console.print(stalled, highlight=False, markup=False)
         if self._live:
             self._live.update(self._table(records))
         elif now - self._shown >= PLAIN_EVERY_S:

@@ -27,6 +27,8 @@ __all__ = ["Ran", "RunRecord", "run"]
 RECORD_EVERY_S = 5.0
 PROCESSES_FROM_SHARDS = 8
 """With fewer, the seconds that worker processes need to start are not won back."""
+_MOST_PAUSE_S = 60.0
+"""Attempts are 1, 2, 4, .. seconds apart, so that a node that dies does not take them all."""
 _MOST_ROUNDS = 3
 """Times that the run goes back to its steps because what they left was found damaged at the end."""
 RETRIED = frozenset({"Busy", "SandboxError"})
@@ -151,11 +153,16 @@ def _loop(schedule: Schedule, executor: Executor, board: Board, record: RunRecor
     schedule.seal_finished()
     written = time.monotonic()
     closed = {s.step.index for s in schedule.states if s.manifest}
+    later: list[tuple[float, Unit]] = []
     while not schedule.finished:
+        for due in [one for one in later if one[0] <= time.monotonic()]:
+            later.remove(due)
+            executor.submit(schedule.states[due[1].step].step, due[1])
         for unit in schedule.ready(executor.room):
             executor.submit(schedule.states[unit.step].step, unit)
         for unit, outcome in executor.wait(0.5):
-            _settle(schedule, executor, unit, outcome)
+            if again := _settle(schedule, unit, outcome):
+                later.append((time.monotonic() + min(2.0**unit.attempt, _MOST_PAUSE_S) / 2, again))
         for state in schedule.states:
             if state.manifest and state.step.index not in closed:
                 closed.add(state.step.index)
@@ -173,7 +180,8 @@ def _tell(schedule: Schedule) -> None:
         print(schedule.notes.pop(0), file=sys.stderr, flush=True)
 
 
-def _settle(schedule: Schedule, executor: Executor, unit: Unit, outcome: Outcome) -> None:
+def _settle(schedule: Schedule, unit: Unit, outcome: Outcome) -> Unit | None:
+    """Takes what came of a unit; gives the next attempt where the machine was at fault."""
     step = schedule.states[unit.step].step
     if isinstance(outcome, Lost) or (isinstance(outcome, Failed) and outcome.kind in RETRIED):
         why = outcome.why if isinstance(outcome, Lost) else outcome.message
@@ -181,13 +189,13 @@ def _settle(schedule: Schedule, executor: Executor, unit: Unit, outcome: Outcome
             raise StageError(
                 f"{step.label}, shard {unit.shard}: given up after {unit.attempt} attempts: {why}"
             )
-        executor.submit(step, replace(unit, attempt=unit.attempt + 1))
-        return
+        return replace(unit, attempt=unit.attempt + 1)
     if isinstance(outcome, Failed) and outcome.kind == DamagedFile.__name__:
         schedule.distrust(unit)
-        return
+        return None
     if isinstance(outcome, Failed):
         error = outcome.error()
         error.add_note(outcome.trace)
         raise error
     schedule.landed(unit, outcome.receipts)
+    return None
