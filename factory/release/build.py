@@ -125,7 +125,9 @@ def _fill(
         folder.write_text("lineage.json", _json(without_credentials(lineage(steps)))),
         folder.write_text("pipeline.yaml", yaml_without_credentials(yaml)),
         folder.write_text("README.md", card(manifest, files=files, schemas=_part_schemas(folder, files))),
-        folder.write_text("report.html", report(manifest, samples=tally.samples)),
+        folder.write_text(
+            "report.html", report(manifest, samples=tally.samples, rejected=tally.rejected_samples)
+        ),
     ]
     manifest["files"] = [file.to_json() for file in sorted(files, key=lambda file: file.path)]
     folder.write_text(MANIFEST, _json(manifest))

@@ -13,7 +13,7 @@ from factory.release.front_matter import front_matter
 from factory.release.store import File
 from factory.release.templates import template
 
-__all__ = ["card"]
+__all__ = ["card", "dedup_figures", "is_replayed"]
 
 
 def card(manifest: Mapping[str, Any], *, files: Sequence[File], schemas: Mapping[str, pa.Schema]) -> str:
@@ -31,9 +31,15 @@ def card(manifest: Mapping[str, Any], *, files: Sequence[File], schemas: Mapping
         verifiers=[[v["verifier"], v["version"], v["verdicts"]] for v in manifest["verifiers"]],
         dedup=dedup_figures(manifest["reports"]),
         decontamination=[_decontamination(entry) for entry in manifest["decontamination"]],
-        tokens=_tokens(manifest["tokens"]),
+        tokens=_tokens(manifest["tokens"], replayed=is_replayed(manifest)),
         sources=[[row[key] for key in header] for row in manifest["sources"]],
     )
+
+
+def is_replayed(manifest: Mapping[str, Any]) -> bool:
+    """Whether every completion was read from files, so that no step drew one."""
+    asked = [entry["identity"].get("teacher") for entry in manifest["teachers"]]
+    return bool(asked) and all(isinstance(t, Mapping) and t.get("type") == "replay" for t in asked)
 
 
 def _funnel(manifest: Mapping[str, Any]) -> list[list[str]]:
@@ -70,13 +76,22 @@ def _decontamination(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tokens(tokens: Mapping[str, Any]) -> list[list[Any]]:
-    return [
+def _tokens(tokens: Mapping[str, Any], *, replayed: bool) -> list[list[Any]]:
+    """Figures of tokens and completions; replayed completions were read, and cost what nobody counted."""
+    spent = tokens["spent"]
+    if replayed:
+        read = spent.get("completions_drawn", 0) + spent.get("completions_reused", 0)
+        told = [["completions replayed from files", read]]
+    else:
+        told = [[f"spent: {key}", value] for key, value in spent.items()]
+    counted = [
         ["prompt tokens in released rows", tokens["prompt"]],
         ["completion tokens in released rows", tokens["completion"]],
-        *([f"completion length {key}", value] for key, value in tokens["completion_length"].items()),
-        *([f"spent: {key}", value] for key, value in tokens["spent"].items()),
     ]
+    if replayed:
+        counted = [[name, value or "not counted by the files"] for name, value in counted]
+    lengths = [[f"completion length {key}", value] for key, value in tokens["completion_length"].items()]
+    return [*counted, *lengths, *told]
 
 
 _DEDUP_FIGURES = {

@@ -18,7 +18,8 @@ __all__ = ["PASS_RATE_BINS", "Tally"]
 PASS_RATE_BINS = 10
 """Bins of the pass-rate histograms over [0, 1]; the last one holds 1.0 too."""
 
-_SAMPLES = 5
+_SAMPLES = 20
+_REJECTED_SAMPLES = 3  # of each reason of each step
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
@@ -40,6 +41,7 @@ class Tally:
         self._dropped: dict[str, int] = {}
         self._last_id: str | None = None
         self._samples: list[tuple[int, dict[str, Any]]] = []
+        self._rejected: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
         self._without_reasoning = 0
 
     def add(self, table: pa.Table) -> None:
@@ -85,7 +87,11 @@ class Tally:
         self._held_back.update(_words(table))
 
     def add_rejected(self, table: pa.Table) -> None:
-        """Counts rejected rows that have a pass rate; called once every released row is counted."""
+        """Counts rejected rows that have a pass rate, and keeps a few of each reason of each step.
+
+        Called once every released row is counted.
+        """
+        self._add_rejected_samples(table)
         if "pass_rate" not in table.column_names or table.num_rows == 0:
             return
         released = pc.is_in(table["id"], value_set=pa.chunked_array(self._ids, pa.string()).unique())
@@ -101,11 +107,14 @@ class Tally:
             self._last_id = row_id
 
     def _add_samples(self, table: pa.Table) -> None:
-        key = "completion_id" if "completion_id" in table.column_names else "id"
-        ranks = [draw(0, str(v)) for v in table[key].to_pylist()]
-        for row in sorted(range(len(ranks)), key=ranks.__getitem__)[:_SAMPLES]:
-            self._samples.append((ranks[row], table.slice(row, 1).to_pylist()[0]))
-        self._samples = sorted(self._samples, key=lambda pair: pair[0])[:_SAMPLES]
+        self._samples = _lowest([*self._samples, *_drawn(table, _SAMPLES)], _SAMPLES)
+
+    def _add_rejected_samples(self, table: pa.Table) -> None:
+        for reason in pc.unique(pc.drop_null(table["reason"])).to_pylist():
+            rows = table.filter(pc.equal(table["reason"], pa.scalar(reason, table["reason"].type)))
+            key = (str(rows["step"][0].as_py()), str(reason))
+            found = [*self._rejected.get(key, []), *_drawn(rows, _REJECTED_SAMPLES)]
+            self._rejected[key] = _lowest(found, _REJECTED_SAMPLES)
 
     @property
     def unique_prompts(self) -> int:
@@ -116,6 +125,11 @@ class Tally:
     def samples(self) -> list[dict[str, Any]]:
         """A few whole rows, drawn by the hash of their id: the same rows whatever the shards."""
         return [row for _, row in self._samples]
+
+    @property
+    def rejected_samples(self) -> dict[tuple[str, str], list[dict[str, Any]]]:
+        """A few whole rejected rows by step and reason, drawn in the same way."""
+        return {key: [row for _, row in rows] for key, rows in self._rejected.items()}
 
     def sources(self) -> list[dict[str, Any]]:
         """Rows and distinct prompts of each source, license and domain."""
@@ -171,6 +185,18 @@ class Tally:
     def without_reasoning(self) -> int:
         """Released completions that have an answer and no reasoning."""
         return self._without_reasoning
+
+
+def _drawn(table: pa.Table, count: int) -> list[tuple[int, dict[str, Any]]]:
+    """The rows of a table whose ids draw the lowest numbers."""
+    key = "completion_id" if "completion_id" in table.column_names else "id"
+    ranks = [draw(0, str(value)) for value in table[key].to_pylist()]
+    places = sorted(range(len(ranks)), key=ranks.__getitem__)[:count]
+    return [(ranks[row], table.slice(row, 1).to_pylist()[0]) for row in places]
+
+
+def _lowest(rows: list[tuple[int, dict[str, Any]]], count: int) -> list[tuple[int, dict[str, Any]]]:
+    return sorted(rows, key=lambda pair: pair[0])[:count]
 
 
 def _words(table: pa.Table) -> list[str]:

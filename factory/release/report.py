@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from factory.release.card import dedup_figures
+from factory.release.card import dedup_figures, is_replayed
 from factory.release.templates import template
 
 __all__ = ["report"]
 
+_SHOWN_REASONS = 120
+_SHOWN_BARS = 20  # of one chart
 _SHOWN_CHARACTERS = 1500  # of one text in the sample rows
 
 
-def report(manifest: Mapping[str, Any], *, samples: Sequence[Mapping[str, Any]]) -> str:
-    """The page: funnel, reasons, pass rates, lengths, sources, verifiers, settings and sample rows."""
+def report(
+    manifest: Mapping[str, Any],
+    *,
+    samples: Sequence[Mapping[str, Any]],
+    rejected: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]],
+) -> str:
+    """The page: funnel, charts, sources, verifiers, rows that were kept and rejected, settings folded.
+
+    `rejected` holds a few rows by step and reason, of which at most 120 reasons are shown; a text is shown to
+    1,500 characters, so that the page stays below 10 MB.
+    """
     counts, tokens = manifest["counts"], manifest["tokens"]
     tiles = [
         ("rows", counts["rows"]),
         ("distinct prompts", counts["unique_prompts"]),
         ("rejected rows", counts["rows_rejected"]),
-        ("completion tokens", tokens["completion"]),
+        ("completions replayed from files", counts["rows"])
+        if is_replayed(manifest)
+        else ("completion tokens", tokens["completion"]),
         ("rows without reasoning", counts["rows_without_reasoning"]),
     ]
     return template("report.html.jinja").render(
@@ -31,6 +45,10 @@ def report(manifest: Mapping[str, Any], *, samples: Sequence[Mapping[str, Any]])
         tables=_tables(manifest),
         reports=[(step, _pretty(found)) for step, found in manifest["reports"].items()],
         samples=[_sample(row) for row in samples],
+        rejected=[
+            (step, reason, [_sample(row) for row in rows])
+            for (step, reason), rows in list(rejected.items())[:_SHOWN_REASONS]
+        ],
         percent=_percent,
     )
 
@@ -45,6 +63,12 @@ def _charts(manifest: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str,
         for entry in manifest["funnel"]
         for word, count in entry["reasons"].items()
     ]
+    verdicts = [
+        (f"{word}, {side.replace('_', ' ')}", count)
+        for side, counts in manifest["verdicts"].items()
+        for word, count in counts.items()
+    ]
+    sources = manifest["sources"]
     rates = manifest["pass_rate_histogram"]
     lengths = [
         (f"{item['from']:,} to {item['below']:,}", item["rows"])
@@ -55,8 +79,21 @@ def _charts(manifest: Mapping[str, Any]) -> list[tuple[str, str, list[tuple[str,
         ("Pass rate of released problems", "problems", _tenths(rates["released"])),
         ("Pass rate of problems of which no row is released", "problems", _tenths(rates["dropped"])),
         ("Completion length in tokens", "rows", lengths),
+        ("Verdicts of completions", "rows", verdicts),
+        ("Teachers of released rows", "rows", _most(manifest["teacher_rows"].items())),
+        ("Sources of released rows", "rows", _most((s["source"] or "", s["rows"]) for s in sources)),
     ]
     return [(title, unit, _bars(values)) for title, unit, values in charts if values]
+
+
+def _most(counts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The largest counts by name, and the rest as one."""
+    sums: Counter[str] = Counter()
+    for name, count in counts:
+        sums[name] += count
+    shown = sums.most_common(_SHOWN_BARS)
+    rest = sums.total() - sum(count for _, count in shown)
+    return [*shown, ("all others", rest)] if rest else shown
 
 
 def _tenths(counts: Sequence[int]) -> list[tuple[str, int]]:
@@ -107,7 +144,16 @@ def _tables(manifest: Mapping[str, Any]) -> list[tuple[str, list[str], list[list
 
 def _sample(row: Mapping[str, Any]) -> dict[str, Any]:
     texts = [(turn["role"], turn["content"]) for turn in row.get("prompt") or ()]
-    for name in ("reference", "reasoning_content", "content", "verdict", "pass_rate"):
+    for name in (
+        "reason",
+        "evidence",
+        "source",
+        "reference",
+        "reasoning_content",
+        "content",
+        "verdict",
+        "pass_rate",
+    ):
         if row.get(name) is not None:
             texts.append((name, str(row[name])))
     return {"id": row.get("completion_id") or row["id"], "texts": [(k, _shortened(v)) for k, v in texts]}

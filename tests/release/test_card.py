@@ -16,9 +16,9 @@ from factory.core import DataError
 from factory.release.front_matter import features, hub_license
 from factory.release.publish import check_card
 from factory.release.spec import FinishedStep
-from factory.release.versions import Release
+from factory.release.versions import Release, verify_release
 from tests.release.conftest import build
-from tests.release.steps import GRADED, Workspace, completions, problem
+from tests.release.steps import GRADED, Workspace, completions, marked, problem
 
 
 def readme(release: Release) -> str:
@@ -159,3 +159,52 @@ def test_a_prompt_cannot_end_the_block_it_is_shown_in(tmp_path: Path) -> None:
     block = body.split("Step `sample`:\n\n")[1]
     opening = block.split("json\n")[0]
     assert json.loads(block.split("json\n", 1)[1].split(f"\n{opening}\n")[0])["system"] == fence
+
+
+def test_a_note_below_the_card_is_no_damage_and_a_change_in_it_is(
+    steps: Sequence[FinishedStep], tmp_path: Path
+) -> None:
+    made = build(list(steps), tmp_path)
+    page = Path(made.url, "README.md")
+    generated = page.read_text()
+    page.write_text(f"{generated}\n## Citation\n\n@misc{{sums}}\n")
+    assert verify_release(made) == []
+    for damaged in (generated.replace("27 rows", "28 rows"), generated[:-1], f"note\n{generated}"):
+        page.write_text(damaged)
+        assert verify_release(made) == ["README.md: its bytes are not the ones that were released"]
+
+
+def test_replayed_completions_are_called_so(tmp_path: Path) -> None:
+    for kind, said in (("replay", True), ("http", False)):
+        work = Workspace(tmp_path / kind)
+        fields = {"teacher": {"type": kind, "label": "old"}}
+        rows = completions(problem(1), passes=4)
+        work.add("sample", rows, [], schema=GRADED, fields=fields, spent={"completions_reused": 4})
+        made = build(work.steps, tmp_path / f"r-{kind}")
+        page = Path(made.url, "report.html").read_text()
+        assert ("**Replayed**" in readme(made)) == said
+        assert ("| completions replayed from files | 4 |" in readme(made)) == said
+        assert ("completions replayed from files" in page) == said
+
+
+def test_report_shows_charts_and_rejected_rows_of_every_reason(release: Release) -> None:
+    page = Path(release.url, "report.html").read_text()
+    rejected = page.split("Rejected rows")[1]
+    for entry in release.manifest["funnel"]:
+        for reason in entry["reasons"]:
+            assert f"<summary>{entry['step']}: {reason}</summary>" in rejected, reason
+    assert "what is 901 + 1" in rejected, "the evidence is not shown"
+    for title in ("Teachers of released rows", "Sources of released rows", "Verdicts of completions"):
+        assert f'aria-label="{title}"' in page, f"no chart of {title}"
+    assert page.rindex("Settings and where") > page.index("Rejected rows"), "settings stand before the rows"
+
+
+def test_a_report_of_huge_rows_and_many_reasons_stays_small(tmp_path: Path) -> None:
+    huge = [{**row, "content": "é" * 200_000} for row in completions(problem(1), passes=40, n=40)]
+    cut = [
+        row for i in range(150) for row in marked(completions(problem(i + 2), passes=0, n=4), f"reason_{i}")
+    ]
+    work = Workspace(tmp_path / "steps")
+    work.add("source", huge, [{**row, "content": "é" * 20_000} for row in cut], schema=GRADED)
+    made = build(work.steps, tmp_path / "r")
+    assert Path(made.url, "report.html").stat().st_size < 10_000_000
