@@ -28,6 +28,7 @@ __all__ = [
     "PipelineFile",
     "Workspace",
     "limited_session",
+    "packed_folder",
     "register",
 ]
 
@@ -149,12 +150,13 @@ def submit(
     session = limited_session(
         pipeline, workspace, changes, limit
     )  # a wrong pipeline is refused here, not in the job
+    folder, name = packed_folder(pipeline)
     words = [
         _python_of(address),
         "-m",
         "factory",
         "run",
-        os.path.relpath(pipeline),
+        name,
         "--workspace",
         session.workspace,
     ]
@@ -167,8 +169,15 @@ def submit(
     passed = {name: os.environ[name] for name in env or []}
     if not is_url(session.workspace) and not _is_here(address):
         console.print(f"note: the workspace {session.workspace} must be a folder that every node shares")
-    job = submit_job(shlex.join(words), address=address, working_dir=os.getcwd(), env=passed, follow=follow)
+    job = submit_job(shlex.join(words), address=address, working_dir=folder, env=passed, follow=follow)
     console.print(f"job {job}")
+
+
+def packed_folder(pipeline: str) -> tuple[str, str]:
+    """The folder that goes up with a job and the pipeline's path in it: this one, else the pipeline's own."""
+    here, place = os.getcwd(), os.path.abspath(pipeline)
+    folder = here if os.path.commonpath([here, place]) == here else os.path.dirname(place)
+    return folder, os.path.relpath(place, folder)
 
 
 def _is_here(address: str) -> bool:
