@@ -168,7 +168,8 @@ output_dir: student
 """
 _VERL = (
     "python3 -m verl.trainer.main_ppo algorithm.adv_estimator=grpo \\\n"
-    "  data.train_files={{ train }} data.val_files={{ validation or train }} \\\n"
+    "  data.train_files='[{{ w.train | join(\",\") }}]' \\\n"
+    "  data.val_files='[{{ (w.validation or w.train) | join(\",\") }}]' \\\n"
     "  actor_rollout_ref.model.path=STUDENT \\\n"
     "  actor_rollout_ref.rollout.name=vllm actor_rollout_ref.rollout.n=8 \\\n"
     "  custom_reward_function.path=reward.py custom_reward_function.name=compute_score"

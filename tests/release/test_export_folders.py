@@ -15,6 +15,7 @@ import yaml
 from factory.core import DataError, PipelineError
 from factory.release.export import TARGETS, export
 from factory.release.reasoning import Reasoning
+from factory.release.recipes import Written, companions
 from factory.release.versions import Release
 from tests.release.test_export import REASONING_TEMPLATE
 
@@ -72,6 +73,13 @@ def test_no_problem_is_on_both_sides_of_a_split(folders: dict[str, Path], to: st
     origin = row["extra_info"] if to == "verl" else row
     assert origin["source"] in ("sums", "more-sums"), f"{to} does not say where its rows come from"
     assert origin["license"] in ("CC0-1.0", "MIT")
+
+
+def test_verls_command_names_every_shard_of_both_splits(release: Release) -> None:
+    train, held_out = ("data/train-0.parquet", "data/train-1.parquet"), ("data/validation-0.parquet",)
+    made = companions("verl")(Written(release, "verl", train, held_out, 2, 1, "field"))
+    assert "data.train_files='[data/train-0.parquet,data/train-1.parquet]'" in made["README.md"]
+    assert "data.val_files='[data/validation-0.parquet]'" in made["README.md"]
 
 
 def test_settings_are_valid_yaml_and_name_files_that_are_there(folders: dict[str, Path]) -> None:
