@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import polars as pl
@@ -12,11 +14,15 @@ from factory.cli.run import AsJson, PipelineFile, Workspace
 from factory.cli.show import console, plain, print_json, table
 from factory.core import DataError, PipelineError
 from factory.engine.plan import previous_run
+from factory.release.versions import open_release
 from factory.session import pipeline_root
 from factory.storage.files import exists, join
 from factory.storage.step_layout import Side, StepLayout
 
 __all__ = ["register"]
+
+_ID_DIGITS = 6
+"""Fewest digits of an id that name a row."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +37,10 @@ def inspect(
     ],
     step: Annotated[str | None, typer.Option(help="Step of the pipeline [the last one].")] = None,
     rejected: Annotated[
-        bool, typer.Option("--rejected", help="The rejected rows in place of the kept.")
+        bool,
+        typer.Option(
+            "--rejected", help="The rejected rows in place of the kept; of all steps where none is named."
+        ),
     ] = False,
     where: Annotated[str | None, typer.Option(help='SQL condition, for example "pass_rate < 0.5".')] = None,
     columns: Annotated[str | None, typer.Option(help="Columns to show, with commas between.")] = None,
@@ -78,16 +87,37 @@ def _scan(target: str, step: str | None, *, rejected: bool, workspace: str | Non
         folders = _last_run(target, workspace)
         if step is not None and step not in folders:
             raise PipelineError(f"--step {step}: no such step; there are {', '.join(folders)}")
+        if rejected and step is None:
+            parts = [(name, StepLayout(f).rows_done("rejected")) for name, f in folders.items()]
+            return _together(parts, target)
         folder = folders[step] if step else list(folders.values())[-1]
         pattern: str | list[str] = StepLayout(folder).rows_done("rejected" if rejected else "kept")
     elif target.endswith(".parquet"):
         pattern = target
     elif exists(join(target, "rows")):
-        pattern = join(target, "rejected/**" if rejected else "rows", "*.parquet")
+        if rejected:
+            return _together([(None, [file]) for file in open_release(target).tables("rejected/")], target)
+        pattern = join(target, "rows", "*.parquet")
     else:
         pattern = join(target, "**", "*.parquet")
+    return _scanned(pattern, target)
+
+
+def _together(parts: Iterable[tuple[str | None, list[str]]], target: str) -> pl.LazyFrame:
+    """Rows of several steps as one frame with their step; a column that a step does not have is null."""
+    frames = [
+        frame if step is None else frame.select(pl.lit(step).alias("step"), pl.all())
+        for step, files in parts
+        for frame in [_scanned(files, target)]
+    ]
+    if not frames:
+        raise DataError(f"{target}: nothing was rejected")
+    return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _scanned(pattern: str | list[str], target: str) -> pl.LazyFrame:
     try:
-        frame = pl.scan_parquet(pattern, glob=True)
+        frame = pl.scan_parquet(pattern, glob=isinstance(pattern, str))
         frame.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
@@ -127,24 +157,39 @@ def _render(row: dict[str, Any]) -> None:
 
 def why(
     row_id: Annotated[
-        str, typer.Argument(help="A problem id or completion id, or its first 6 or more digits.")
+        str,
+        typer.Argument(
+            metavar="ROW",
+            help="A problem's or completion's id, or its first 6 digits or more; a value in its `meta`, "
+            "as an id of one's own; or FILE:LINE.",
+        ),
     ],
     pipeline: PipelineFile = "pipelines/quickstart.yaml",
     workspace: Workspace = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell a row's life through every step: where it was kept, where it was rejected and why."""
-    if len(row_id) < 6:
-        raise PipelineError(f"{row_id}: too short to name a row; give at least 6 digits of its id")
     folders = _last_run(pipeline, workspace)
     life = [event for name, folder in folders.items() for event in _events(name, folder, row_id)]
     if not life:
-        raise DataError(f"{row_id}: no row of the last run has this id")
+        raise DataError(
+            f"{row_id}: no row of the last run has this id (6 digits or more), value in `meta` or FILE:LINE"
+        )
     if as_json:
         print_json(life)
         return
     rows = [(e["step"], e["fate"], e["row"], e["reason"], e["evidence"]) for e in life]
     table(["step", "fate", "row", "reason", "evidence"], rows)
+
+
+def _named(row_id: str, ids: Sequence[str]) -> pl.Expr:
+    """Whether a row is meant: by the start of an id, by a value in `meta`, or by its place in a file."""
+    tests = [pl.col(c).str.starts_with(row_id) for c in ids if len(row_id) >= _ID_DIGITS]
+    if re.search(r":\d+$", row_id):
+        tests.append(pl.lit(f"/{row_id}").str.ends_with(pl.lit("/") + pl.col("origin")))
+    word = re.escape(json.dumps(row_id, ensure_ascii=False)[1:-1])
+    tests.append(pl.col("meta").str.contains(rf':\s*("{word}"|{word})\s*[,}}\]]'))
+    return pl.any_horizontal(*tests).fill_null(False)
 
 
 def _events(step: str, folder: str, row_id: str) -> list[dict[str, Any]]:
@@ -155,7 +200,7 @@ def _events(step: str, folder: str, row_id: str) -> list[dict[str, Any]]:
         ids = [c for c in ("completion_id", "id") if c in frame.collect_schema().names()]
         name = pl.coalesce(*ids)
         extra = ["reason", "evidence"] if fate == "rejected" else []
-        frame = frame.filter(pl.any_horizontal(*(pl.col(c).str.starts_with(row_id) for c in ids)))
+        frame = frame.filter(_named(row_id, ids))
         for row in frame.select(name.alias("row"), "origin", *extra).collect().iter_rows(named=True):
             events.append({"step": step, "fate": fate, "reason": None, "evidence": None} | row)
     return events

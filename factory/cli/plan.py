@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -70,6 +70,9 @@ def _show(session: Session, steps: Sequence[PlannedStep], seen: Preview | None) 
     console.print(
         f"\n{len(steps) - todo} of {len(steps)} steps reused, {todo} to run; workspace {session.root}"
     )
+    for planned in steps:
+        for line in _over_budget(planned):
+            console.print(line)
     if likely := _sum(steps):
         console.print(f"likely in all, beyond what is in the journal: {_cost(likely)}")
     if seen is not None:
@@ -86,6 +89,25 @@ def _seen(session: Session, rows: int, *, address: str | None, local: bool, quie
     source = session.steps[0].stage
     assert isinstance(source, SourceStage)
     return Preview(source.row_count(), ran.manifests)
+
+
+def _over_budget(planned: PlannedStep) -> Iterator[str]:
+    """What is said of a step that its caps would stop: by what it likely costs, else by the most."""
+    caps, likely, most = planned.step.site.resources, planned.likely, planned.cost
+    word, cost = ("likely", likely) if likely else ("at most", most)
+    tokens = cost.get("prompt_tokens", 0) + cost.get("completion_tokens", 0)
+    dollars = cost.get("dollars")
+    if dollars is None and caps.price is not None:
+        dollars = (
+            caps.price.micro_dollars(cost.get("prompt_tokens", 0), cost.get("completion_tokens", 0)) / 1e6
+        )
+    over = []
+    if caps.token_budget is not None and tokens > caps.token_budget:
+        over.append(f"{tokens:,.0f} tokens, above token_budget {caps.token_budget:,}")
+    if caps.money_budget is not None and dollars is not None and dollars > caps.money_budget:
+        over.append(f"${dollars:,.2f}, above money_budget ${caps.money_budget:,.2f}")
+    for said in over:
+        yield f"{planned.step.name}: {word} {said}; the run stops there as incomplete"
 
 
 def _plain(planned: PlannedStep) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def diff(
         f"{len(found.added):,} rows added, {len(found.removed):,} removed, {len(found.changed):,} changed, "
         f"{found.unchanged:,} the same"
     )
+    if found.columns:
+        table(["changed column", "rows"], list(found.columns.items()), right=["rows"])
     if found.removed_because:
         table(["rejected in the newer one by", "rows"], list(found.removed_because.items()), right=["rows"])
     if found.settings:

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from factory.core import DataError
+from factory.core import DataError, SourceStage
 from factory.engine.steps import Step
 from factory.storage.files import join, list_names, read_json
 from factory.storage.lease import STALE_S, is_alive
 
 __all__ = ["PlannedStep", "Preview", "make_plan", "previous_run", "run_status"]
+
+
+_SHOWN = 40
+"""Characters of a changed value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,13 @@ def make_plan(
 
     Rows that no manifest counts are guessed by the preview: a step keeps the same share of all rows. Copies
     are rarer among few rows, so what a preview says of rows behind a dedup is more than will be. Without one
-    a step is taken to be given what the last finished one kept.
+    a step is taken to be given what the last finished one kept, or all rows of the source.
     """
     manifests = [s.manifest() for s in steps]
     before = {s["step"]: s for s in (previous or {}).get("steps", [])}
     rows: float | None = None if preview is None else preview.source_rows
+    if preview is None and not any(manifests) and isinstance(steps[0].stage, SourceStage):
+        rows = steps[0].stage.row_count()
     planned = []
     for index, (step, manifest) in enumerate(zip(steps, manifests, strict=True)):
         given = None if rows is None else round(rows)
@@ -145,6 +151,12 @@ def _why(step: Step, before: Mapping[str, Any] | None) -> str:
 
 
 def _changes(old: Any, new: Any, path: str) -> list[str]:
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            c
+            for n, (was, now) in enumerate(zip(old, new, strict=True))
+            for c in _changes(was, now, f"{path}[{n}]")
+        ]
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         found: list[str] = []
         for key in sorted({*old, *new}):
@@ -152,9 +164,13 @@ def _changes(old: Any, new: Any, path: str) -> list[str]:
         return found
     if old == new:
         return []
-    return [f"{path}: {_short(old)} -> {_short(new)}"]
+    was, now = str(old), str(new)
+    # Long values that begin alike are told from where they differ.
+    alike = next((n for n, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), 0)
+    start = max(0, alike - 10) if max(len(was), len(now)) > _SHOWN else 0
+    return [f"{path}: {_short(was, start)} -> {_short(now, start)}"]
 
 
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:37] + "..."
+def _short(text: str, start: int) -> str:
+    shown = ("..." if start else "") + text[start:]
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."

@@ -25,6 +25,8 @@ class ReleaseDiff:
     removed: tuple[str, ...]
     changed: tuple[str, ...]
     """Ids in both whose values differ."""
+    columns: Mapping[str, int]
+    """How many of the changed rows have another value in the column, the most first."""
     unchanged: int
     removed_because: Mapping[str, int]
     """How many of the removed rows the newer release lists as rejected, by `step: reason`."""
@@ -37,6 +39,7 @@ class ReleaseDiff:
             "added": list(self.added),
             "removed": list(self.removed),
             "changed": list(self.changed),
+            "columns": dict(self.columns),
             "unchanged": self.unchanged,
             "removed_because": dict(self.removed_because),
             "settings": [{"setting": s, "old": old, "new": new} for s, old, new in self.settings],
@@ -53,6 +56,7 @@ def diff_releases(old: Release, new: Release) -> ReleaseDiff:
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(removed),
         changed=tuple(changed),
+        columns=_changed_columns(old, new, frozenset(changed)),
         unchanged=len(both) - len(changed),
         removed_because=_why_removed(new, {row: before[row][0] for row in removed}),
         settings=tuple(_changed_settings(old.manifest, new.manifest)),
@@ -72,6 +76,28 @@ def _digests(release: Release) -> dict[str, tuple[str, bytes]]:
             for row in batch.to_pylist():
                 found[row[key]] = (row["id"], _row_digest(row))
     return found
+
+
+def _changed_columns(old: Release, new: Release, changed: frozenset[str]) -> dict[str, int]:
+    """Reads the changed rows again; holds a hash of each of their values in memory."""
+    counts: Counter[str] = Counter()
+    before = dict(_values(old, changed)) if changed else {}
+    for row, now in _values(new, changed) if changed else ():
+        was = before[row]
+        counts.update(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    return dict(counts.most_common())
+
+
+def _values(release: Release, wanted: frozenset[str]) -> Iterator[tuple[str, dict[str, bytes]]]:
+    for path in release.tables("rows/"):
+        for batch in read_batches(path):
+            key = _key(batch.schema)
+            for row in batch.to_pylist():
+                if row[key] in wanted:
+                    yield (
+                        row[key],
+                        {name: _row_digest({name: value}) for name, value in row.items()},
+                    )
 
 
 def _row_digest(row: Mapping[str, Any]) -> bytes:

@@ -49,7 +49,7 @@ WORDS = [
     _words("inspect none", "none", 1),
     _words("inspect problems.jsonl", "problems.jsonl", 1),
     _words("why abcdef p.yaml --workspace w", "no step has a finished shard", 1),
-    _words("why abc p.yaml --workspace w", "too short"),
+    _words("why abc p.yaml --workspace w", "no step has a finished shard", 1),
     _words("report none", "no finished release", 1),
     _words("diff none none", "no finished release", 1),
     _words("release verify none", "no finished release", 1),
