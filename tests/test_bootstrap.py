@@ -105,6 +105,7 @@ def test_an_old_python_is_refused_in_words(checkout: Path, monkeypatch: pytest.M
         bootstrap.set_up(bootstrap.Venv(checkout), stack="cpu", models=False)
 
 
+@pytest.mark.long
 def test_says_in_one_line_when_nothing_can_be_fetched(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,9 @@ from tests.stages.models import reward_folder
 pytestmark = [pytest.mark.realdata, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parent.parent
+ROWS = 2000
+BY_WORDS = ("--set", "decontaminate.embedding=null", "--set", "decontaminate-completions.embedding=null")
+"""Embedding on two cores takes a second for some thirty texts."""
 
 
 def factory(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -33,18 +36,19 @@ def factory(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def ran(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """GSM8K train and MATH train, the first 2,000 rows of each, run to a release."""
+    """GSM8K train and MATH train, the first rows of each, run to a release."""
     place = tmp_path_factory.mktemp("real")
     pipeline = str(ROOT / "pipelines" / "gsm8k_math_replay.yaml")
     done = factory(
         "run",
         pipeline,
         "--limit",
-        "2000",
+        str(ROWS),
         "--local",
         "--json",
         "-w",
         str(place),
+        *BY_WORDS,
         FACTORY_TEST_DATA=str(test_data),
     )
     assert done.returncode == 0, done.stderr
@@ -54,12 +58,12 @@ def ran(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_real_training_sets_run_to_a_release_that_draws_nothing(ran: tuple[Path, dict[str, Any]]) -> None:
     root, told = ran
     funnel = {s["step"]: s for s in told["steps"]}
-    assert funnel["source"]["rows_kept"] == 4000
+    assert funnel["source"]["rows_kept"] == 2 * ROWS
     assert funnel["sample"]["spent"].get("completions_drawn", 0) == 0
     verdicts = pl.read_parquet(next(root.glob("steps/*-verify-*")) / "shards" / "*.parquet")["verdict"]
     assert verdicts.value_counts(normalize=True).sort("proportion")["verdict"][-1] == "pass"
     assert (verdicts == "pass").mean() > 0.99, "GSM8K's own solutions agree with its own references"
-    assert pl.read_parquet(root / "releases" / "v0001" / "data" / "*.parquet").height > 1900
+    assert pl.read_parquet(root / "releases" / "v0001" / "data" / "*.parquet").height > 0.9 * ROWS
 
 
 def test_math_500_in_math_train_is_reported_with_item_and_span(
