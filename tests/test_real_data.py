@@ -70,7 +70,7 @@ def test_math_500_in_math_train_is_reported_with_item_and_span(
     ran: tuple[Path, dict[str, Any]], test_data: Path
 ) -> None:
     root, _ = ran
-    cut = pl.read_parquet(next(root.glob("steps/*-decontaminate-*")) / "rejected" / "*.parquet")
+    cut = pl.read_parquet(min(root.glob("steps/*-decontaminate-*")) / "rejected" / "*.parquet")
     hits = []
     for row in cut.filter(pl.col("source") == "math").iter_rows(named=True):
         proof = json.loads(row["evidence"])

@@ -91,7 +91,10 @@ for path, known in {known}.items():
 
 
 WRITES = """
-import os
+import ctypes, os
+libc = ctypes.CDLL(None)
+def by_kernel(failed):  # Python's own functions for modes and times only seem to work
+    if failed: raise OSError
 def tries(path):
     yield lambda: open(path, "r+").write("VALUE = 1")
     yield lambda: open(path + "/planted.py", "w").write("VALUE = 1")
@@ -104,8 +107,8 @@ def tries(path):
     yield lambda: os.link(path, "linked")
     yield lambda: os.unlink(path)
     yield lambda: os.rmdir(path)
-    yield lambda: os.chmod(path, 0o777)
-    yield lambda: os.utime(path, (0, 0))
+    yield lambda: by_kernel(libc.chmod(path.encode(), 0o777))
+    yield lambda: by_kernel(libc.utimes(path.encode(), None))
 for path in PATHS:
     for number, attempt in enumerate(tries(path)):
         open("file", "w").close()

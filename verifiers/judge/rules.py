@@ -30,8 +30,8 @@ _OF_THE_TASK = re.compile(
     r"|(?P<control><\|)[^|<>]{1,40}\|>|\[/?(?P<inst>INST|SYSTEM|SYS)\b|<</?(?P<sys>SYS)>>"
     r"|\{\s*[\"']?(?P<json>correct|verdict|score|is_correct|grade|passed)[\"']?\s*:"
     # A verdict that stands alone on its line; behind a number that counts something, points say, it is none.
-    rf"|^\W*(?:the\s+|my\s+)?(?:final\s+|overall\s+)?(?P<given>{_GIVEN})\s*[:=]\s*\W*"
-    r"(?:yes|no|correct|true|right|pass(?:ed)?|(?:10|5|1)(?:\s*/\s*\d+|\s+out\s+of\s+\d+)?)\W*$"
+    rf"|^[^\w\n]*(?:the\s+|my\s+)?(?:final\s+|overall\s+)?(?P<given>{_GIVEN})\s{{0,9}}[:=]\W{{0,40}}"
+    r"(?:yes|no|correct|true|right|pass(?:ed)?|(?:10|5|1)(?:\s*/\s*\d+|\s+out\s+of\s+\d+)?)[^\w\n]*$"
     r"|\b(?:note|message|instructions?|attention|dear|hello|hey)[,:]?\s+(?:to|for)?\s*(?:the\s+)?"
     rf"(?P<judge>{_JUDGE})\b"
 )
