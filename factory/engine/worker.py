@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, overload
 
 import pyarrow as pa
@@ -18,7 +14,6 @@ import pyarrow as pa
 from factory.core import (
     Apply,
     FactoryError,
-    Flow,
     GlobalStage,
     RowsLost,
     SourceStage,
@@ -29,6 +24,7 @@ from factory.core import (
     Survey,
 )
 from factory.core import errors as error_classes
+from factory.engine.commit import as_written, commit
 from factory.engine.proofs import digest_of, input_digest, read_decision, survey_digests
 from factory.engine.steps import Step
 from factory.storage.files import write_signed
@@ -129,7 +125,7 @@ def _read(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, An
     shard = unit.split.first_shard
     for flow in step.stage.read(unit.split):
         rows = flow.kept.num_rows + flow.rejected.num_rows if flow.expected is None else flow.expected
-        receipts.append(_commit(step, unit, shard, flow, rows_in=rows, started=started))
+        receipts.append(commit(step, shard, flow, rows_in=rows, started=started, attempt=unit.attempt))
         shard, started = shard + 1, time.monotonic()
     if len(receipts) != unit.split.shards:
         raise RowsLost(
@@ -143,14 +139,14 @@ def _apply(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, A
     started = time.monotonic()
     batch, used = _input(step, unit.shard)
     flow = (opened or step.stage.apply)(batch)
-    return [_commit(step, unit, unit.shard, flow, batch=batch, used=used, started=started)]
+    return [commit(step, unit.shard, flow, batch=batch, used=used, started=started, attempt=unit.attempt)]
 
 
 def _survey(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, Any]]:
     stage = _global(step)
     batch, used = _input(step, unit.shard)
     written = write_table(step.files.survey_url(unit.shard), (opened or stage.survey)(batch))
-    receipt = {"shard": unit.shard, "step": step.fingerprint, **used, **_written(written)}
+    receipt = {"shard": unit.shard, "step": step.fingerprint, **used, **as_written(written)}
     write_signed(step.files.survey_receipt_url(unit.shard), receipt)
     return [receipt]
 
@@ -159,7 +155,7 @@ def _decide(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, 
     digests = survey_digests(step, unit.shards)
     surveys = _Surveys([(step.files.survey_url(shard), digest) for shard, digest in enumerate(digests)])
     decision = _global(step).decide(surveys, site=step.site, spread=spread or _in_process)
-    written = _written(write_table(step.files.decision_url, decision))
+    written = as_written(write_table(step.files.decision_url, decision))
     receipt = {"shard": 0, "step": step.fingerprint, "surveys": digest_of(digests), **written}
     write_signed(step.files.decision_receipt_url, receipt)
     return [receipt]
@@ -171,7 +167,7 @@ def _settle(step: Step, unit: Unit, opened: Any, spread: Any) -> list[dict[str, 
     decision, digest = read_decision(step, unit.shard)
     flow = _global(step).settle(batch, decision)
     used |= {"decision": digest}
-    return [_commit(step, unit, unit.shard, flow, batch=batch, used=used, started=started)]
+    return [commit(step, unit.shard, flow, batch=batch, used=used, started=started, attempt=unit.attempt)]
 
 
 class _Surveys(Sequence[pa.Table]):
@@ -217,92 +213,3 @@ def _input(step: Step, shard: int) -> tuple[pa.Table, dict[str, str]]:
     """The rows of a shard, and what its receipt says of where they came from."""
     digest = input_digest(step, shard)
     return read_table_as_written(step.input_files.rows_url("kept", shard), digest), {"input": digest}
-
-
-def _commit(
-    step: Step,
-    unit: Unit,
-    shard: int,
-    flow: Flow,
-    *,
-    started: float,
-    rows_in: int = 0,
-    batch: pa.Table | None = None,
-    used: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Checks conservation, writes both files, then the receipt."""
-    expected, rows_in = flow.expected, rows_in if batch is None else batch.num_rows
-    if expected is None:
-        expected = rows_in if batch is None else step.stage.fan_out(batch)
-    kept = conform(flow.kept, step.schema, where=step.label)
-    rejected = conform(flow.rejected, step.rejected_schema, where=step.label)
-    if kept.num_rows + rejected.num_rows != expected:
-        raise RowsLost(
-            f"{step.label}, shard {shard}: {expected} rows must leave, {kept.num_rows} kept and "
-            f"{rejected.num_rows} rejected did; the stage '{step.stage.type}' loses or doubles rows"
-        )
-    reasons = _reasons(rejected, where=f"{step.label}, shard {shard}")
-    receipt = {
-        "shard": shard,
-        "step": step.fingerprint,
-        **(used or {}),
-        "rows_in": rows_in,
-        "rows_expected": expected,
-        "kept": _written(write_table(step.files.rows_url("kept", shard), kept)),
-        "rejected": _written(write_table(step.files.rows_url("rejected", shard), rejected)),
-        **_side_tables(step, shard, flow),
-        "reasons": reasons,
-        "spent": dict(flow.spent or {}),
-        "seconds": round(time.monotonic() - started, 4),
-        "attempt": unit.attempt,
-        "run": step.site.run_id,
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    write_signed(step.files.receipt_url(shard), receipt)
-    return receipt
-
-
-def _reasons(rejected: pa.Table, *, where: str) -> dict[str, int]:
-    counts = Counter(rejected["reason"].to_pylist())
-    if None in counts:
-        raise RowsLost(f"{where}: {counts[None]} rejected rows have no reason")
-    return dict(sorted(counts.items()))
-
-
-def _side_tables(step: Step, shard: int, flow: Flow) -> dict[str, Any]:
-    """Writes the tables that stand beside the kept rows, and gives their part of the receipt."""
-    declared = step.stage.side_tables()
-    if flow.side_tables.keys() != declared.keys():
-        raise StageError(
-            f"{step.label}: gave the side tables {sorted(flow.side_tables)}, declares {sorted(declared)}"
-        )
-    written = {
-        name: _written(
-            write_table(
-                step.files.side_table_url(name, shard),
-                conform(flow.side_tables[name], schema, where=step.label),
-            )
-        )
-        for name, schema in declared.items()
-    }
-    return {"side_tables": written} if written else {}
-
-
-def _written(file: Any) -> dict[str, Any]:
-    return {"rows": file.rows, "bytes": file.bytes, "sha256": file.sha256}
-
-
-def conform(table: pa.Table, schema: pa.Schema, *, where: str) -> pa.Table:
-    """The table in the schema's order and types; columns it lacks are null, columns too many are an error."""
-    extra = set(table.column_names) - set(schema.names)
-    if extra:
-        raise StageError(f"{where}: gave columns that it does not declare: {sorted(extra)}")
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(columns, schema=schema.remove_metadata())

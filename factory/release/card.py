@@ -23,7 +23,7 @@ def card(manifest: Mapping[str, Any], *, files: Sequence[File], schemas: Mapping
     )
     header = ["source", "license", "domain", "rows", "unique_prompts"]
     return template("card.md.jinja").render(
-        front_matter=Markup(block),  # noqa: S704: YAML, whose writer has quoted it
+        front_matter=Markup(block),  # YAML, whose writer has quoted it
         m=manifest,
         side_tables=[p for p in schemas if p not in ("data", "rows") and not p.startswith("rejected/")],
         funnel=_funnel(manifest),

@@ -101,12 +101,7 @@ def export(
             reasoning.
     """
     target = _target(to, reasoning=reasoning, validation=validation, template=template)
-    place = Folder(out)
-    local = local_path(out)
-    if local is not None and os.path.isfile(local):
-        raise WorkspaceError(f"{out}: is a file; name a new folder for the export")
-    if place.names():
-        raise WorkspaceError(f"{out}: is not empty; name a new folder for the export")
+    place = _new_folder(out)
     placed = reasoning or (target.reasoning[0] if target.reasoning else None)
     options = Options(
         chosen=chosen,
@@ -127,6 +122,15 @@ def export(
         place.remove()
         rename_folder(aside.path(), place.path())
     return replace(done, files=tuple(f"{place.url}/{name}" for name in done.files), reasoning=placed)
+
+
+def _new_folder(out: str) -> Folder:
+    place, local = Folder(out), local_path(out)
+    if local is not None and os.path.isfile(local):
+        raise WorkspaceError(f"{out}: is a file; name a new folder for the export")
+    if place.names():
+        raise WorkspaceError(f"{out}: is not empty; name a new folder for the export")
+    return place
 
 
 def _target(to: str, *, reasoning: Reasoning | None, validation: float, template: str | None) -> Target:
