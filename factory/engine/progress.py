@@ -44,6 +44,7 @@ def _record(schedule: Schedule, state: StepState) -> dict[str, Any]:
         "state": _state(state),
         "shards_done": counts.get("shards", 0) if state.manifest else len(state.done),
         "shards_now": len(state.receipts),
+        "rows_now": sum(r["rows_in"] for r in state.receipts.values()),
         "shards": counts.get("shards", schedule.shards) if state.manifest else schedule.shards,
         "rows_kept": counts.get("rows_kept", 0),
         "rows_rejected": counts.get("rows_rejected", 0),
@@ -118,6 +119,7 @@ class Board:
             before = records[index - 1] if index else None
             if before and before["state"] in ("done", "reused"):
                 record["at_most"] = dict(step.stage.cost(before["rows_kept"]))
+                record["rows_before"] = before["rows_kept"]
             pace = self._paces.setdefault(index, Pace())
             pace.note(share_done(record), tokens=record["inside"].get("completion_tokens", 0))
             record["eta_s"], record["tokens_per_s"] = pace.eta_s, pace.tokens_per_s
@@ -131,10 +133,11 @@ class Board:
         return records
 
     def _table(self, records: Sequence[dict[str, Any]]) -> Table:
-        table = Table(title=f"{self._title}  {time.monotonic() - self._started:.0f} s")
+        title = f"{self._title}  {time.monotonic() - self._started:.0f} s"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for name in ("step", "state"):
             table.add_column(name)
-        for name in ("shards", "kept", "rejected", "kept %", "tokens", "tok/s", "$", "ETA"):
+        for name in ("shards", "kept", "kept %", "tokens", "tok/s", "$", "ETA"):
             table.add_column(name, justify="right")
         colour = {"running": "bold cyan", "done": "green", "reused": "dim", "waiting": "dim"}
         for r in records:
@@ -144,7 +147,6 @@ class Board:
                 r["state"],
                 f"{r['shards_done']}/{r['shards']}",
                 f"{r['rows_kept']:,}",
-                f"{r['rows_rejected']:,}",
                 _share_kept(r),
                 "" if tokens is None else f"{tokens:,}",
                 "" if r.get("tokens_per_s") is None else f"{r['tokens_per_s']:,.0f}",
@@ -156,15 +158,19 @@ class Board:
 
 
 def share_done(record: Mapping[str, Any]) -> float:
-    """The share of a step's work that is done: of completions where it asks a teacher, else of shards."""
+    """The share of a step's work that is done: of completions where it asks a teacher, else of shards.
+
+    How many there will be is told by the rows that are done: a problem may want fewer than at most.
+    """
     shards = max(1, record["shards"])
-    finished = record["shards_done"] / shards
-    most = record.get("at_most", {}).get("completions")
-    if not most:
-        return float(finished)
-    drawn = record.get("inside", {}).get("completions", 0) + record["spent"].get("completions_reused", 0)
+    most, rows = record.get("at_most", {}).get("completions"), record.get("rows_before")
+    if not most or not rows:
+        return float(record["shards_done"] / shards)
+    reused, done = record["spent"].get("completions_reused", 0), record["rows_now"]
+    if done:
+        most = (record["spent"].get("completions_drawn", 0) + reused) * rows / done
     earlier = most * (record["shards_done"] - record["shards_now"]) / shards
-    return float(min(1.0, max(finished, (drawn + earlier) / most)))
+    return float(min(1.0, (record.get("inside", {}).get("completions", 0) + reused + earlier) / max(most, 1)))
 
 
 def line(records: Sequence[Mapping[str, Any]]) -> str:

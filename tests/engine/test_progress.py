@@ -44,6 +44,8 @@ def test_what_earlier_runs_finished_counts_as_done_and_not_as_speed() -> None:
         "shards": 10,
         "shards_done": 5,
         "shards_now": 1,
+        "rows_now": 25,
+        "rows_before": 250,
         "rows_kept": 90,
         "rows_rejected": 10,
         "spent": {"completions_drawn": 100, "completions_reused": 0},
@@ -51,6 +53,8 @@ def test_what_earlier_runs_finished_counts_as_done_and_not_as_speed() -> None:
         "at_most": {"completions": 1000, "completion_tokens": 9000},
     }
     assert share_done(record) == pytest.approx(0.55), "400 of earlier runs and 150 of this one"
+    early = record | {"spent": {"completions_drawn": 50, "completions_reused": 0}}
+    assert share_done(early) == pytest.approx(0.7), "half of at most were wanted of a row so far"
     said = line([record | {"eta_s": 250.0, "tokens_per_s": 1234.4, "dollars": 0.5}])
     assert "sample 5/10 shards, kept 90 %, 150/1,000 completions" in said
     assert said.endswith("3,000 completion tokens, 1,234 tok/s, $0.50, ETA 4 min")
