@@ -234,7 +234,7 @@ def contrary(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _common() -> frozenset[str]:
-    """Words that are no typos of others: the whole words in the vocabulary of BERT (Apache-2.0), lower case."""
+    """Words that are no typos of others: the whole words of BERT's vocabulary (Apache-2.0), in lower case."""
     text = files("factory.sameness").joinpath("common_words.txt").read_text()
     return frozenset(text.split()) | SHORT_WORDS
 
