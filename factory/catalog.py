@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import Field
 
 from factory.core import Stage
-from factory.core.plugins import Catalogue, model_fault
+from factory.core.plugins import models
 from factory.stages.answers.corpus_repetition import CorpusRepetition
 from factory.stages.answers.difficulty import Difficulty
 from factory.stages.answers.length import Length
@@ -65,11 +65,11 @@ _OURS: tuple[type[Stage], ...] = (
 )
 
 
-STAGES: Catalogue[type[Stage]] = Catalogue(
+STAGES = models(
     "factory.stages",
-    {str(cls.model_fields["type"].default): cls for cls in _OURS},
+    _OURS,
+    base=Stage,
     wanted="a subclass of factory.core.Stage with a docstring for itself and for every field",
-    fault=lambda name, thing: model_fault(name, thing, base=Stage),
 )
 """Stage classes by the name they have in a pipeline file."""
 

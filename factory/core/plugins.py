@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-__all__ = ["Catalogue", "model_fault"]
+__all__ = ["Catalogue", "models"]
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Catalogue(Mapping[str, T]):
@@ -73,7 +74,17 @@ def _loaded(point: EntryPoint) -> tuple[str | None, Any]:
         return f"{point.value} cannot be imported ({type(error).__name__}: {error})", None
 
 
-def model_fault(name: str, cls: Any, *, base: type[BaseModel]) -> str | None:
+def models(group: str, ours: Iterable[type[M]], *, base: type[M], wanted: str) -> Catalogue[type[M]]:
+    """Classes that a pipeline file names by their `type`: ours, and those of other packages under `group`."""
+    return Catalogue(
+        group,
+        {str(cls.model_fields["type"].default): cls for cls in ours},
+        wanted=wanted,
+        fault=lambda name, thing: _model_fault(name, thing, base=base),
+    )
+
+
+def _model_fault(name: str, cls: Any, *, base: type[BaseModel]) -> str | None:
     """What is wrong with a class that a pipeline file is to name by its `type`; null where nothing is."""
     if not (isinstance(cls, type) and issubclass(cls, base)):
         return f"{cls!r} is no subclass of {base.__module__}.{base.__name__}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union
 
 from pydantic import Field
 
-from factory.core.plugins import Catalogue, model_fault
+from factory.core.plugins import models
 from factory.stages.verification.grader_configs import (
     ChoiceRoute,
     ExactRoute,
@@ -128,11 +128,11 @@ _OURS: tuple[type[Route], ...] = (
     PatternRoute,
     RougeLRoute,
 )
-VERIFIERS: Catalogue[type[Route]] = Catalogue(
+VERIFIERS = models(
     "factory.verifiers",
-    {str(cls.model_fields["type"].default): cls for cls in _OURS},
+    _OURS,
+    base=Route,
     wanted="a subclass of Route (factory.stages.verification.verifier_config), documented",
-    fault=lambda name, thing: model_fault(name, thing, base=Route),
 )
 """Verifiers by the name they have in a pipeline file."""
 
